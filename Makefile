@@ -1,0 +1,37 @@
+# The two commands: `make lab` to learn, `make test` to check everything.
+PYTHON ?= python3
+LAB_ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+
+# Root (a container) needs --allow-root; a Linux machine without a screen gets the address printed.
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+SCREEN := $(filter-out Linux,$(shell uname))$(DISPLAY)$(WAYLAND_DISPLAY)
+
+.PHONY: lab test test-browser notebooks
+lab: .venv/ready
+	$(BIN)/jupyter lab $(ROOT) $(if $(SCREEN),,--no-browser) $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+test: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest tests --ignore=tests/browser
+	$(BIN)/python -m pytest --nbval notebooks/
+
+test-browser: .venv/ready-browser
+	command -v chromium >/dev/null || { apt-get update && apt-get install --yes chromium; }
+	$(BIN)/python -m pytest tests/browser
+
+# Run every notebook in place and store its outputs in their one normal form.
+notebooks: .venv/ready
+	$(BIN)/python tests/execute_notebooks.py
+
+# The stamp is written last. An install that fails or is interrupted leaves none, so the next run starts clean.
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"Python {v} is too old: 3.11 or newer is needed. Try: make PYTHON=python3.12 lab")'
+	@echo "Making .venv (a few minutes the first time; torch is large)"
+	@$(PYTHON) -m venv --clear .venv && $(PIP) --editable '.[test]' && touch $@ \
+		|| { rm -rf .venv; echo "The install failed and .venv was removed. Mend the cause shown above and run make again."; exit 1; }
+
+.venv/ready-browser: .venv/ready
+	@$(PIP) '.[test,browser]' --editable . && touch $@
