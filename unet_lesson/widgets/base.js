@@ -1,0 +1,103 @@
+// Shared by all explorers; widgets/base.py puts this text in front of each NAME.js.
+// Python computes, this only looks up, draws and listens.
+
+const SVG = "http://www.w3.org/2000/svg";
+let nextId = 0;
+
+// make("button", { class: "x", onclick: f }, "text", child) -> element
+function make(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+function draw(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function fill(element, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value !== null && value !== undefined) element.setAttribute(key, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+// The root of an explorer. No key leaves it: in JupyterLab "d d" would delete the cell.
+function mount(el, name, height) {
+  const root = make("div", { class: "unet-explorer", role: "group", "aria-label": name,
+    "data-lm-suppress-shortcuts": "true" });
+  root.style.minHeight = `${height}px`;
+  for (const kind of ["keydown", "keypress", "keyup"]) {
+    root.addEventListener(kind, (event) => event.stopPropagation());
+  }
+  el.append(root);
+  return root;
+}
+
+// A labelled slider with a number field beside it; both call onInput(value) at each step.
+function slider(label, { min, max, step = 1, value, onInput }) {
+  const id = `unet-${nextId++}`;
+  const range = make("input", { id, type: "range", min, max, step });
+  const field = make("input", { type: "number", min, max, step, "aria-label": `${label}, number` });
+  const show = (v) => { // leaves the field alone while someone types in it
+    range.value = v;
+    if (document.activeElement !== field) field.value = v;
+  };
+  const take = (text) => {
+    const v = Math.round(Number(text));
+    if (text === "" || !(v >= Number(range.min) && v <= Number(range.max))) return;
+    show(v);
+    onInput(v);
+  };
+  range.addEventListener("input", () => take(range.value));
+  field.addEventListener("input", () => take(field.value));
+  field.addEventListener("blur", () => { field.value = range.value; });
+  show(value);
+  const node = make("div", { class: "unet-control" }, make("label", { for: id }, label), range, field);
+  const limit = (lo, hi) => { for (const box of [range, field]) { box.min = lo; box.max = hi; } };
+  return { node, range, field, show, limit };
+}
+
+// A row of radio buttons; options is [[value, text], ...].
+function choice(label, { options, value, onChange }) {
+  const name = `unet-${nextId++}`;
+  const inputs = options.map(([v, text]) => {
+    const id = `${name}-${v}`;
+    const input = make("input", { type: "radio", name, id, value: v, onchange: () => onChange(v) });
+    return [v, input, make("label", { for: id }, text)];
+  });
+  const show = (v) => { for (const [w, input] of inputs) input.checked = String(v) === String(w); };
+  show(value);
+  const node = make("fieldset", { class: "unet-control" }, make("legend", {}, label),
+    ...inputs.map(([, input, text]) => make("span", {}, input, text)));
+  return { node, show, inputs: inputs.map(([, input]) => input) };
+}
+
+// A line that screen readers speak, half a second after the last change. Give "unet-unseen"
+// where the page already shows the same words.
+function speaker(root, kind = "unet-live") {
+  const line = make("div", { class: kind, "aria-live": "polite" });
+  root.append(line);
+  return later((text) => { line.textContent = text; }, 500);
+}
+
+// later(f, ms)(x): calls f(x) once the calls have paused for ms milliseconds.
+function later(action, ms) {
+  let timer;
+  return (...given) => { clearTimeout(timer); timer = setTimeout(() => action(...given), ms); };
+}
+
+// onFrame(f): asks for f before the next repaint, at most once a frame.
+function onFrame(action) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => { asked = false; action(); });
+  };
+}
+
+// Tell Python what the learner set, after a pause in the dragging.
+function teller(model) {
+  return later(() => model.save_changes(), 150);
+}
