@@ -1,15 +1,12 @@
 """The rules that every notebook keeps, and proof that it builds what the package ships."""
 
-import ast
 import re
-from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from statistics import median
 
 import nbformat
 import pytest
 import torch
-from packaging.requirements import Requirement
 from torch import nn
 
 import unet_lesson
@@ -87,7 +84,7 @@ def test_every_plot_is_shown_and_then_said(name):
     ]
     assert plots
     for cell in plots:
-        code, shown, said = cell.source.partition("\nplt.show()\n")
+        _, shown, said = cell.source.partition("\nplt.show()\n")
         assert shown and said.startswith("print("), f"no sentence after the picture:\n{cell.source}"
         assert "image/png" in str([list(o.get("data", {})) for o in cell.outputs]), cell.source
 
@@ -131,24 +128,6 @@ def test_every_relative_link_and_anchor_resolves(path):
         target = (path.parent / file).resolve() if file else path
         assert target.exists(), link
         assert not anchor or anchor in heading_anchors(target), link
-
-
-@every_notebook
-def test_every_import_is_declared(name):
-    tree = ast.parse("\n".join(cell.source for cell in code_cells(name)))
-    modules = {
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-    modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    declared = {Requirement(r).name for r in requires("unet-lesson") if "extra ==" not in r}
-    distributions = packages_distributions()
-    for module in sorted({name.split(".")[0] for name in modules} - {"unet_lesson"}):
-        owners = distributions.get(module)
-        assert owners is None or declared & set(owners), f"{module} is not in pyproject.toml"
-        assert owners or module in {"csv", "math", "sys"}, f"{module} is neither declared nor standard"
 
 
 def class_from(name, title):

@@ -99,3 +99,10 @@ class UNetConfig:
     def channels(self):
         """Channels of every level from the top to the bottom, such as (64, 128, 256, 512, 1024)."""
         return tuple(self.base_channels * 2**level for level in range(self.depth + 1))
+
+
+def check_config(config):
+    """Return `config` if it is a UNetConfig, else raise TypeError."""
+    if not isinstance(config, UNetConfig):
+        raise TypeError(f"config must be a UNetConfig, not {config!r} ({type(config).__name__})")
+    return config

@@ -8,7 +8,15 @@ import torch
 from torch import nn
 
 from unet_lesson import shapes
-from unet_lesson.config import UNetConfig, check_count, check_flag, check_padding, check_up
+from unet_lesson.checks import check_crop, check_features, check_join, check_maps, check_room
+from unet_lesson.config import (
+    UNetConfig,
+    check_config,
+    check_count,
+    check_flag,
+    check_padding,
+    check_up,
+)
 
 
 class DoubleConv(nn.Module):
@@ -16,7 +24,8 @@ class DoubleConv(nn.Module):
 
     (N, in_channels, H, W) -> (N, out_channels, H - 4, W - 4), or (..., H, W) with padding=1.
 
-    Raises ValueError for a wrong rank, wrong channels or a map of which nothing would be left.
+    Raises ValueError for a wrong rank, wrong channels or a map of which nothing would be left,
+    TypeError for values of another dtype than the weights (float64 from NumPy, for one).
     """
 
     def __init__(self, in_channels, out_channels, *, padding=0, batch_norm=True):
@@ -35,21 +44,8 @@ class DoubleConv(nn.Module):
         self.layers.apply(he_initialise)
 
     def forward(self, x):
-        check_maps("DoubleConv", x, self.in_channels)
-        n, _, height, width = x.shape
-        left = height + 4 * self.padding - 4, width + 4 * self.padding - 4
-        if min(left) < 1:
-            raise ValueError(
-                f"DoubleConv: nothing is left of a map of {height} x {width} after two 3x3 "
-                f"convolutions with padding={self.padding}; it must be at least "
-                f"{5 - 4 * self.padding} x {5 - 4 * self.padding}"
-            )
-        if self.training and self.batch_norm and n * left[0] * left[1] == 1:
-            raise ValueError(
-                "DoubleConv: in train mode BatchNorm cannot take a variance over the one value "
-                "a channel has here (batch 1, map 1 x 1); call eval(), or give it a larger "
-                "image or two images"
-            )
+        check_maps("DoubleConv", x, self.in_channels, self.layers[0].weight)
+        check_room(self, x)
         return self.layers(x)
 
 
@@ -64,7 +60,7 @@ class ContractingPath(nn.Module):
 
     def __init__(self, config):
         super().__init__()
-        self.config = check_config("ContractingPath", config)
+        self.config = check_config(config)
         before = (config.in_channels, *config.channels)
         self.blocks = nn.ModuleList(
             DoubleConv(a, b, padding=config.padding, batch_norm=config.batch_norm)
@@ -75,9 +71,9 @@ class ContractingPath(nn.Module):
     def forward(self, x):
         check_maps("ContractingPath", x, self.config.in_channels)
         shapes.check_contracting(self.config, *x.shape[2:])
-        features = []
-        for block in self.blocks:
-            features.append(block(self.pool(features[-1]) if features else x))
+        features = [self.blocks[0](x)]
+        for block in self.blocks[1:]:
+            features.append(block(self.pool(features[-1])))
         return features  # at 572: [(N, 64, 568, 568), (N, 128, 280, 280), ..., (N, 1024, 28, 28)]
 
 
@@ -87,20 +83,9 @@ def center_crop(x, size):
     Raises ValueError if `size` is larger than the map, or if the difference is odd: the map
     then has no middle of that size, and the crop would be half a pixel off.
     """
-    check_maps("center_crop", x)
-    slices = [..., slice(None), slice(None)]
-    for at, axis, have, want in zip((1, 2), ("height", "width"), x.shape[2:], size, strict=True):
-        want = check_count(axis, want)
-        if want > have:
-            raise ValueError(f"center_crop: {axis} {want} is larger than the map's {have}")
-        if (have - want) % 2:
-            raise ValueError(
-                f"center_crop: {have} - {want} is odd, so {axis} {want} has no place in the "
-                f"middle of {have}; nearest sizes that have: {want - 1}, {want + 1}"
-            )
-        start = (have - want) // 2
-        slices[at] = slice(start, start + want)
-    return x[tuple(slices)]
+    height, width = check_crop(x, size)
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]
 
 
 class UpBlock(nn.Module):
@@ -125,9 +110,10 @@ class UpBlock(nn.Module):
         )
 
     def forward(self, below, skip):
-        check_maps("UpBlock: below", below, self.in_channels)
-        check_maps("UpBlock: skip", skip, self.out_channels)
-        check_join(below, skip)
+        weight = self.conv.layers[0].weight
+        check_maps("UpBlock: below", below, self.in_channels, weight)
+        check_maps("UpBlock: skip", skip, self.out_channels, weight)
+        check_join("UpBlock", below.shape, skip.shape)
         up = self.up(below)  # (N, out_channels, 2H, 2W)
         skip = center_crop(skip, up.shape[2:])  # (N, out_channels, 2H, 2W)
         return self.conv(torch.cat([up, skip], dim=1))  # (N, out_channels, 2H - 4, 2W - 4)
@@ -155,21 +141,14 @@ class ExpansivePath(nn.Module):
 
     def __init__(self, config):
         super().__init__()
-        self.config = check_config("ExpansivePath", config)
+        self.config = check_config(config)
         self.blocks = nn.ModuleList(
             UpBlock(2 * c, c, padding=config.padding, batch_norm=config.batch_norm, up=config.up)
             for c in reversed(config.channels[:-1])
         )
 
     def forward(self, features):
-        if not isinstance(features, (list, tuple)):
-            kind = type(features).__name__
-            raise TypeError(f"ExpansivePath: give the list of a ContractingPath, not a {kind}")
-        if len(features) != self.config.depth + 1:
-            raise ValueError(
-                f"ExpansivePath: depth {self.config.depth} needs {self.config.depth + 1} maps "
-                f"(one per level and the bottom), not {len(features)}"
-            )
+        check_features(self.config, features)
         *skips, x = features
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             x = block(x, skip)
@@ -188,7 +167,7 @@ class UNet(nn.Module):
 
     def __init__(self, config=None):
         super().__init__()
-        self.config = check_config("UNet", UNetConfig() if config is None else config)
+        self.config = check_config(UNetConfig() if config is None else config)
         self.contracting = ContractingPath(self.config)
         self.expansive = ExpansivePath(self.config)
         self.head = nn.Conv2d(self.config.base_channels, self.config.num_classes, 1)
@@ -216,41 +195,6 @@ def he_initialise(module):
         return
     nn.init.normal_(module.weight, std=(2 / incoming) ** 0.5)
     nn.init.zeros_(module.bias)
-
-
-def check_config(name, config):
-    if not isinstance(config, UNetConfig):
-        raise TypeError(f"{name}: give a UNetConfig, not {config!r} ({type(config).__name__})")
-    return config
-
-
-def check_maps(name, x, channels=None):
-    """Raise unless x is a batch of floating-point maps (N, C, H, W) with the right channels."""
-    if not isinstance(x, torch.Tensor):
-        raise TypeError(f"{name}: give a torch.Tensor, not a {type(x).__name__}")
-    if x.dim() != 4:
-        hint = "; for one image add x[None]" if x.dim() == 3 else ""
-        raise ValueError(f"{name}: the shape must be (N, C, H, W), not {tuple(x.shape)}{hint}")
-    if not x.is_floating_point():
-        raise TypeError(f"{name}: the values must be floats, not {x.dtype}; try x.float()")
-    if channels is not None and x.shape[1] != channels:
-        raise ValueError(
-            f"{name}: {x.shape[1]} channels came, {channels} are expected "
-            f"(the shape is {tuple(x.shape)})"
-        )
-
-
-def check_join(below, skip):
-    """Raise unless the skip connection can be cropped to twice the size of the map below."""
-    if below.shape[0] != skip.shape[0]:
-        raise ValueError(f"UpBlock: below holds {below.shape[0]} images and skip {skip.shape[0]}")
-    want = tuple(2 * side for side in below.shape[2:])
-    have = tuple(skip.shape[2:])
-    if any(h < w for h, w in zip(have, want, strict=True)):
-        raise ValueError(
-            f"UpBlock: the skip connection is {have[0]} x {have[1]}, smaller than the enlarged "
-            f"map of {want[0]} x {want[1]}; it can be cropped, never stretched"
-        )
 
 
 def device():

@@ -7,7 +7,7 @@ Height and width never mix, so everything here is worked out along one axis at a
 from dataclasses import dataclass
 from math import prod
 
-from unet_lesson.config import UNetConfig, check_count
+from unet_lesson.config import UNetConfig, check_config, check_count
 
 ADJECTIVE = {"height": "high", "width": "wide"}
 
@@ -67,6 +67,9 @@ def axis_sizes(config: UNetConfig, size: int, axis: str = "width") -> AxisSizes:
     An illegal size does not raise: `problem` says what went wrong and at which level.
     Raises TypeError if `size` is not a whole number and ValueError if it is below 1.
     """
+    check_config(config)
+    if axis not in ADJECTIVE:
+        raise ValueError(f"axis must be 'height' or 'width', not {axis!r}")
     size = check_count(axis, size)
     lost = 4 - 4 * config.padding  # two 3x3 convolutions take 1 pixel per side each
     contracting, upsampled, expansive, crops = [], [], [], []
@@ -111,7 +114,8 @@ def legal_sizes(config: UNetConfig, start: int, stop: int) -> list[int]:
     For the paper's network: 188, 204, 220, ..., that is 16 k + 12.
     """
     start, stop = check_count("start", start, least=0), check_count("stop", stop, least=0)
-    step, smallest = 2**config.depth, smallest_legal(config)
+    smallest = smallest_legal(config)
+    step = 2**config.depth
     first = smallest + max(0, -(-(start - smallest) // step)) * step
     return list(range(first, stop, step))
 
@@ -123,7 +127,7 @@ def smallest_legal(config: UNetConfig) -> int:
     2**d p + 4 (2**d - 1), and the output is 2**d (p - 8) + 4: with valid convolutions the
     smallest p is 7 at depth 1 and 8 below. With padding it is 1.
     """
-    step = 2**config.depth
+    step = 2 ** check_config(config).depth
     if config.padding:
         return step
     return step * (7 if config.depth == 1 else 8) + 4 * (step - 1)
@@ -131,8 +135,8 @@ def smallest_legal(config: UNetConfig) -> int:
 
 def nearest_legal(config: UNetConfig, size: int) -> tuple[int | None, int]:
     """The nearest input sizes that fit: (largest <= size, or None; smallest >= size)."""
-    size = check_count("size", size)
-    step, smallest = 2**config.depth, smallest_legal(config)
+    size, smallest = check_count("size", size), smallest_legal(config)
+    step = 2**config.depth
     if size < smallest:
         return None, smallest
     below = size - (size - smallest) % step
@@ -283,7 +287,7 @@ def receptive_field(config: UNetConfig) -> ReceptiveField:
     the 2x2 block decides which; so all 2**depth positions are tried.
     """
     field, jump, levels = 1, 1, []
-    for _ in range(config.depth + 1):
+    for _ in range(check_config(config).depth + 1):
         field += 4 * jump  # two 3x3 convolutions
         levels.append(field)
         field += jump  # the 2x2 pooling
@@ -294,26 +298,18 @@ def receptive_field(config: UNetConfig) -> ReceptiveField:
 
 
 def _output_window(config, position):
-    """First and last input pixel that reach one output position, by walking back."""
+    """First and last input pixel that reach one output position, by walking back.
+
+    Only the way through the bottom is walked: what a skip connection sees lies inside. The
+    window is counted as for valid convolutions; padding moves it and leaves its size.
+    """
     first = last = position
-    windows = []
-    for level, crop in enumerate(reversed(crop_margins(config)), start=1):
-        first, last = _before_two_convolutions(config, first, last)
-        windows.append(_input_window(config, level, first + crop, last + crop))
+    for _ in range(config.depth):
+        last += 4  # two 3x3 convolutions
         if config.up == "bilinear":  # reads the pixel on either side
             first, last = first - 1, last + 1
         first, last = first // 2, last // 2
-    windows.append(_input_window(config, config.depth + 1, first, last))
-    return min(first for first, _ in windows), max(last for _, last in windows)
-
-
-def _input_window(config, level, first, last):
-    """First and last input pixel behind the pixels [first, last] of a contracting map."""
-    first, last = _before_two_convolutions(config, first, last)
-    for _ in range(level - 1):
-        first, last = _before_two_convolutions(config, 2 * first, 2 * last + 1)
+    last += 4
+    for _ in range(config.depth):
+        first, last = 2 * first, 2 * last + 1 + 4
     return first, last
-
-
-def _before_two_convolutions(config, first, last):
-    return first - 2 * config.padding, last + 4 - 2 * config.padding

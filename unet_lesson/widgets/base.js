@@ -24,8 +24,7 @@ function fill(element, attributes, children) {
 
 // The root of an explorer. No key leaves it: in JupyterLab "d d" would delete the cell.
 function mount(el, name, height) {
-  const root = make("div", { class: "unet-explorer", role: "group", "aria-label": name,
-    "data-lm-suppress-shortcuts": "true" });
+  const root = make("div", { class: "unet-explorer", role: "group", "aria-label": name });
   root.style.minHeight = `${height}px`;
   for (const kind of ["keydown", "keypress", "keyup"]) {
     root.addEventListener(kind, (event) => event.stopPropagation());

@@ -1,0 +1,64 @@
+"""What several test files share: a look at the real network, and a check of refusals."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import unet_lesson
+
+PACKAGE = Path(unet_lesson.__file__).parent
+CONTAINERS = {
+    "Sequential",
+    "ModuleList",
+    "ExpansivePath",
+}  # no row of their own in the blog's table
+
+
+def run_with_hooks(network, height, width):
+    """Run the network once on (1, C, height, width).
+
+    -> [(name, kind, output shape without the batch, own parameters)] in the order of finishing.
+    """
+    seen = []
+
+    def watch(name, module):
+        def hook(module, inputs, output):
+            many = isinstance(output, list | tuple)
+            shape = tuple(tuple(o.shape[1:]) for o in output) if many else tuple(output.shape[1:])
+            own = sum(p.numel() for p in module.parameters(recurse=False))
+            seen.append((name, type(module).__name__, shape, own))
+
+        return module.register_forward_hook(hook)
+
+    hooks = [
+        watch(name, module)
+        for name, module in network.named_modules()
+        if name and type(module).__name__ not in CONTAINERS
+    ]
+    weight = next(network.parameters())
+    network(torch.empty(1, weight.shape[1], height, width, device=weight.device))
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+@pytest.fixture(scope="session")
+def hooked():
+    return run_with_hooks
+
+
+@pytest.fixture(scope="session")
+def refused():
+    """A check that a call raises just this error, with these words, and from our own code."""
+
+    def check(call, error, *words):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            call()
+        message = str(caught.value)
+        assert caught.type is error, message
+        assert all(word in message for word in words), message
+        assert Path(caught.traceback[-1].path).is_relative_to(PACKAGE), "not from our code"
+        return message
+
+    return check
