@@ -28,7 +28,10 @@ def folder(path):
 
 
 def normal_form(notebook):
-    """Drop what differs from run to run or breaks a page: widget state, views, timing."""
+    """Drop what differs from machine to machine or breaks a page.
+
+    That is widget state and views, timing, and the paths and line numbers of tracebacks.
+    """
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -39,6 +42,8 @@ def normal_form(notebook):
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(VIEW, None)
+            if output.output_type == "error":
+                output.traceback = [f"{output.ename}: {output.evalue}"]
     merge_streams(notebook)
     return notebook
 

@@ -55,6 +55,7 @@ def test_it_was_executed_from_top_to_bottom(name):
         kinds = [output.output_type for output in cell.outputs]
         assert ("error" in kinds) == ("raises-exception" in tags(cell)), cell.source
         assert all(o.get("name") != "stderr" for o in cell.outputs), cell.source
+        assert not re.search(r"File |site-packages", str([o.get("traceback") for o in cell.outputs]))
 
 
 @every_notebook
