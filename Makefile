@@ -34,4 +34,4 @@ notebooks: .venv/ready
 		|| { rm -rf .venv; echo "The install failed and .venv was removed. Mend the cause shown above and run make again."; exit 1; }
 
 .venv/ready-browser: .venv/ready
-	@$(PIP) '.[test,browser]' --editable . && touch $@
+	@$(PIP) --editable '.[test,browser]' && touch $@
