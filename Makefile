@@ -10,7 +10,8 @@ SCREEN := $(filter-out Linux,$(shell uname))$(DISPLAY)$(WAYLAND_DISPLAY)
 
 .PHONY: lab test test-browser notebooks
 lab: .venv/ready
-	$(BIN)/jupyter lab $(ROOT) $(if $(SCREEN),,--no-browser) $(LAB_ARGS) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+		$(ROOT) $(if $(SCREEN),,--no-browser) $(LAB_ARGS)
 
 test: .venv/ready
 	$(BIN)/ruff check .
