@@ -60,6 +60,7 @@ BAD_SIZES = [  # function, arguments, error, what the message must say
     *(
         (function, (VALID, *sizes), error, f"{axis} {words}")
         for value, error, words in NOT_COUNTS
+        if error is TypeError
         for function, axis, sizes in (
             (shapes.axis_sizes, "width", (value,)),
             (shapes.trace, "height", (value, 572)),
@@ -69,6 +70,21 @@ BAD_SIZES = [  # function, arguments, error, what the message must say
             (shapes.check_contracting, "width", (572, value)),
             (shapes.activation_bytes, "height", (value, 572)),
             (shapes.nearest_legal, "size", (value,)),
+        )
+    ),
+    *(
+        (
+            function,
+            (VALID, *sizes),
+            ValueError,
+            f"{value} does not fit: there is no image; the smallest that fits: {smallest}",
+        )
+        for value in (0, -3)
+        for function, smallest, sizes in (
+            (shapes.trace, 188, (value, 572)),
+            (shapes.output_size, 188, (572, value)),
+            (shapes.check_contracting, 140, (572, value)),
+            (shapes.activation_bytes, 188, (value, 572)),
         )
     ),
     *(

@@ -222,7 +222,7 @@ def test_a_corner_crop_looks_beside_its_partner_by_as_much_as_is_shown(level):
     partner, corner = looks_at(up), looks_at(skip)
     assert partner == looks_at(skip, margin)
     assert partner - corner == explorer.displaced[level - 1][1]
-    assert f"look {partner - corner:.0f} input pixels apart" in explorer.facts()
+    assert f"look {partner - corner:.0f} input pixels apart on average" in explorer.facts()
 
 
 def test_the_numbers_of_the_paper():
@@ -231,8 +231,8 @@ def test_the_numbers_of_the_paper():
     assert [level[2] for level in explorer.table[572]["levels"]] == [88, 40, 16, 4]
     assert explorer.facts() == (
         "input 572 x 572, level 1: skip 64 x 568 x 568, upsampled 64 x 392 x 392, margin 88 on "
-        "each side. Cropped at the centre, joined pixels look 0 input pixels apart in height and "
-        "in width. torch.cat gives 128 x 392 x 392."
+        "each side. Cropped at the centre, joined pixels look 0 input pixels apart on average, in "
+        "height and in width. torch.cat gives 128 x 392 x 392."
     )
     explorer.size = 573
     assert explorer.facts().endswith("cannot be halved. Nearest sizes that fit: 572, 588.")
@@ -341,6 +341,8 @@ def test_the_expansive_path_has_no_bottom_and_shows_its_deepest(network, image):
         (np.zeros((2, 140, 204)), ValueError, "2 channels came, 1 are expected"),
         (np.zeros((1, 1, 140, 204)), ValueError, r"\(H, W\) or \(C, H, W\), not \(1, 1, 140"),
         (np.zeros((140, 204), np.uint8), TypeError, "must be floats.*float()"),
+        (np.zeros((140, 204, 1)), ValueError, r"not \(140, 204, 1\); move channels first"),
+        ("cell.png", TypeError, "image must be a numpy array or a tensor, not a str"),
     ],
 )
 def test_an_image_that_does_not_fit_is_refused(network, wrong, error, words):

@@ -94,6 +94,8 @@ BAD_MAPS = [  # what is called, with which arguments, error, what the message mu
     (UNet(PADDED), (maps(1, 1, 16, 18),), ValueError, "at level 2 the map is 9 wide"),
     (UNet(PADDED), (maps(1, 1, 1, 16),), ValueError, "at level 1 the map is 1 high"),
     (ContractingPath(SMALL), (maps(1, 3, 45, 44),), ValueError, "cannot be halved; nearest"),
+    (ContractingPath(SMALL), (maps(1, 3, 44, 31),), ValueError, "the smallest that fits: 32"),
+    (ContractingPath(SMALL), (maps(1, 3, 37, 44),), ValueError, "nearest sizes that fit: 36, 40"),
     (ContractingPath(SMALL), (maps(1, 3, 44, 12),), ValueError, "level 2 of the contracting path"),
     (DoubleConv(3, 2), (maps(1, 3, 4, 9),), ValueError, "of a map of 4 x 9", "at least 5 x 5"),
     # BatchNorm has nothing to compare a lone value with
@@ -112,10 +114,14 @@ BAD_MAPS = [  # what is called, with which arguments, error, what the message mu
         UpBlock(4, 2),
         (maps(1, 4, 9, 9), maps(1, 2, 21, 20)),
         ValueError,
-        "21 - 18 is odd, so height 18 has no place in the middle of 21; nearest sizes that have: "
-        "17, 19",
+        "the skip connection is 21 x 20 and the enlarged map 18 x 18: an odd difference cannot",
     ),
-    (UpBlock(4, 2), (maps(1, 4, 9, 9), maps(1, 2, 20, 21)), ValueError, "so width 18 has no place"),
+    (
+        UpBlock(4, 2),
+        (maps(1, 4, 9, 9), maps(1, 2, 20, 21)),
+        ValueError,
+        "20 x 21 and the enlarged map",
+    ),
     (
         UpBlock(4, 2),
         (maps(2, 4, 9, 9), maps(3, 2, 20, 20)),
@@ -129,6 +135,19 @@ BAD_MAPS = [  # what is called, with which arguments, error, what the message mu
     (ExpansivePath(SMALL), (None,), TypeError, "list of a ContractingPath, not a NoneType"),
     (ExpansivePath(SMALL), ([],), ValueError, "depth 2 needs 3 maps", "not 0"),
     (ExpansivePath(SMALL), (features()[:2],), ValueError, "depth 2 needs 3 maps", "not 2"),
+    (
+        ExpansivePath(SMALL),
+        (features(level_1=maps(1, 2, 21, 24)),),
+        ValueError,
+        "level 1: the skip connection is 21 x 24",
+        "an odd difference",
+    ),
+    (
+        ExpansivePath(SMALL),
+        (features(level_3=maps(1, 8, 2, 3)),),
+        ValueError,
+        "at level 2 two valid 3x3 convolutions leave nothing of a map of 4 x 6",
+    ),
     (ExpansivePath(SMALL), (features() * 2,), ValueError, "depth 2 needs 3 maps", "not 6"),
     (ExpansivePath(SMALL), (features()[::-1],), ValueError, "level 1: 8 channels came, 2 are"),
     (ExpansivePath(SMALL), (features(level_3=None),), TypeError, "level 3: give a torch.Tensor"),
@@ -156,6 +175,7 @@ BAD_MAPS = [  # what is called, with which arguments, error, what the message mu
     (center_crop, (maps(9, 9), (4, 4)), ValueError, "must be (N, C, H, W), not (9, 9)"),
     (center_crop, (maps(1, 1, 9, 9), (4, 5)), ValueError, "9 - 4 is odd, so height 4", "3, 5"),
     (center_crop, (maps(1, 1, 9, 9), (5, 8)), ValueError, "9 - 8 is odd, so width 8", "7, 9"),
+    (center_crop, (maps(1, 1, 4, 4), (4, 1)), ValueError, "4 - 1 is odd", "nearest that have: 2"),
     (center_crop, (maps(1, 1, 9, 9), (11, 9)), ValueError, "height 11 is larger", "the most is 9"),
     (center_crop, (maps(1, 1, 9, 9), (9, 10)), ValueError, "width 10 is larger than the map's 9"),
     (center_crop, (maps(1, 1, 9, 9), (0, 9)), ValueError, "height must be 1 or more, not 0"),
@@ -390,3 +410,9 @@ def test_each_device_agrees_with_float64(preset, device):
         computed = network.to(device)(x.to(device)).to("cpu", torch.double)
         exact = network.to("cpu", torch.double)(x.double())
     assert (computed - exact).abs().max() < 1e-4 * exact.std()
+
+
+def test_center_crop_cuts_a_mask_like_its_image():
+    mask = torch.arange(36).view(1, 1, 6, 6)
+    assert torch.equal(center_crop(mask, (2, 4)), mask[:, :, 2:4, 1:5])
+    assert center_crop(mask > 9, (2, 4)).dtype == torch.bool

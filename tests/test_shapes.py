@@ -187,7 +187,8 @@ def test_legal_sizes_by_trying_them_all(padding, depth):
     assert shapes.legal_sizes(config, 0, 1024) == fit
     for start, stop in [(fit[0], fit[0]), (fit[0], fit[0] + 1), (fit[0] + 1, fit[-1]), (9, 3)]:
         assert shapes.legal_sizes(config, start, stop) == [n for n in fit if start <= n < stop]
-    for size in range(1, fit[-1] + 1):
+    assert shapes.axis_sizes(config, 0).problem and shapes.axis_sizes(config, -1).problem
+    for size in range(-2, fit[-1] + 1):
         assert shapes.nearest_legal(config, size) == nearest(fit, size)
         assert (shapes.axis_sizes(config, size).problem is None) == (size in fit)
 
@@ -294,6 +295,7 @@ def test_known_receptive_fields():
     assert shapes.receptive_field(UNetConfig.paper()).levels == (5, 14, 32, 68, 140)
     outputs = [shapes.receptive_field(UNetConfig.paper(depth=d)).output for d in (1, 2, 3, 4)]
     assert outputs == [(18, 18), (44, 44), (92, 100), (188, 204)]
+    assert shapes.receptive_field(UNetConfig.paper(depth=60)).levels[0] == 5  # no search
     assert shapes.receptive_field(UNetConfig.blog()).output == (220, 236)
 
 

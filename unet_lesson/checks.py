@@ -8,19 +8,24 @@ import torch
 from unet_lesson.config import check_count
 
 
-def check_maps(name, x, channels=None, weight=None):
-    """Raise unless x is a batch of floating-point maps (N, C, H, W) with the right channels.
-
-    With `weight`, x must also be of its dtype (autocast excepted) and on its device.
-    """
+def check_rank(name, x):
+    """Raise unless x is a tensor of shape (N, C, H, W)."""
     if not isinstance(x, torch.Tensor):
         raise TypeError(f"{name}: give a torch.Tensor, not a {type(x).__name__}")
     if x.dim() != 4:
         hint = "; for one image add x[None]" if x.dim() == 3 else ""
         raise ValueError(f"{name}: the shape must be (N, C, H, W), not {tuple(x.shape)}{hint}")
+
+
+def check_maps(name, x, channels, weight=None):
+    """Raise unless x is a batch of floating-point maps (N, C, H, W) with the right channels.
+
+    With `weight`, x must also be of its dtype (autocast excepted) and on its device.
+    """
+    check_rank(name, x)
     if not x.is_floating_point():
         raise TypeError(f"{name}: the values must be floats, not {x.dtype}; try x.float()")
-    if channels is not None and x.shape[1] != channels:
+    if x.shape[1] != channels:
         raise ValueError(
             f"{name}: {x.shape[1]} channels came, {channels} are expected "
             f"(the shape is {tuple(x.shape)})"
@@ -49,7 +54,7 @@ def check_like(name, x, weight):
 
 def check_crop(x, size):
     """Return `size` as (height, width) if it can be cut out of the middle of x, else raise."""
-    check_maps("center_crop", x)
+    check_rank("center_crop", x)
     if not isinstance(size, tuple | list) or len(size) != 2:
         raise TypeError(f"center_crop: size must be (height, width), not {size!r}")
     for axis, have, want in zip(("height", "width"), x.shape[2:], size, strict=True):
@@ -59,9 +64,10 @@ def check_crop(x, size):
                 f"center_crop: {axis} {want} is larger than the map's {have}; the most is {have}"
             )
         if (have - want) % 2:
+            near = ", ".join(str(n) for n in (want - 1, want + 1) if n)
             raise ValueError(
                 f"center_crop: {have} - {want} is odd, so {axis} {want} has no place in the "
-                f"middle of {have}; nearest sizes that have: {want - 1}, {want + 1}"
+                f"middle of {have}; nearest that have: {near}"
             )
     return size
 
@@ -82,6 +88,11 @@ def check_join(name, below, skip):
             f"{name}: the skip connection is {skip[2]} x {skip[3]}, smaller than the enlarged "
             f"map of {want_height} x {want_width}; it can be cropped, never stretched"
         )
+    if (skip[2] - want_height) % 2 or (skip[3] - want_width) % 2:
+        raise ValueError(
+            f"{name}: the skip connection is {skip[2]} x {skip[3]} and the enlarged map "
+            f"{want_height} x {want_width}: an odd difference cannot be cut from both sides alike"
+        )
 
 
 def check_features(config, features):
@@ -101,6 +112,11 @@ def check_features(config, features):
         skip = features[level - 1].shape
         check_join(f"ExpansivePath: level {level}", (n, c, height, width), skip)
         height, width = (2 * side - 4 + 4 * config.padding for side in (height, width))
+        if min(height, width) < 1:
+            raise ValueError(
+                f"ExpansivePath: at level {level} two valid 3x3 convolutions leave nothing of a "
+                f"map of {height + 4} x {width + 4}; start from a larger image"
+            )
 
 
 def check_room(double_conv, x):

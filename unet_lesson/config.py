@@ -7,15 +7,20 @@ from operator import index
 UP_MODES = ("bilinear", "transpose", "nearest")
 
 
-def check_count(name, value, least=1):
-    """Return `value` as an int, or raise TypeError / ValueError saying what `name` may be."""
+def check_whole(name, value):
+    """Return `value` as an int, or raise TypeError."""
     try:
         if isinstance(value, bool):
             raise TypeError
-        value = index(value)
+        return index(value)
     except TypeError:
         kind = type(value).__name__
         raise TypeError(f"{name} must be a whole number, not {value!r} ({kind})") from None
+
+
+def check_count(name, value, least=1):
+    """Return `value` as an int, or raise TypeError / ValueError saying what `name` may be."""
+    value = check_whole(name, value)
     if value < least:
         raise ValueError(f"{name} must be {least} or more, not {value}; the nearest is {least}")
     return value

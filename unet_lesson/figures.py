@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from unet_lesson import shapes
-from unet_lesson.config import UNetConfig
+from unet_lesson.config import UNetConfig, check_config
 
 BLUE, ORANGE, GREEN, RED, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"
 INK, WRONG = "#222222", "#B00020"
@@ -72,9 +72,11 @@ def u_shape(config: UNetConfig, height: int, width: int, *, highlight: str | Non
     height, width: of the input, in pixels. A size that does not fit is drawn as far as it
     goes, the failing map outlined in red, with the sentence of `shapes.output_size`.
     highlight: "double_conv", "contracting" or "expansive" in full colour and the rest pale,
-    or None for all in full colour. Raises ValueError for another name.
-    Returns a matplotlib Figure, opaque white. After figure 1 of Ronneberger et al. 2015.
+    or None for all in full colour. Raises ValueError for another name, TypeError for a config
+    that is none. Returns a matplotlib Figure, opaque white.
+    After figure 1 of Ronneberger et al. 2015.
     """
+    check_config(config)
     lit = _lit(highlight)
     tall = 0.95 + PITCH * (config.depth + 1)
     figure = plt.figure(figsize=(WIDTH, tall), facecolor="white")
@@ -232,10 +234,18 @@ def _words(axes, config, height, width, tall):
 
 
 def image_row(images, titles, *, cmap="viridis", height=2.0, numbers=False, colorbar=False):
-    """Pictures side by side: each (H, W), numpy array or tensor, on its own colour scale.
+    """Pictures side by side, each on its own colour scale; a grid up to 16 x 16 pixels.
 
-    numbers: write the value into each cell of a small map.
+    images: arrays or tensors (H, W). titles: one for each. height: of a picture, in inches.
+    numbers: write the value into each cell. colorbar: add the colour scale.
+    Returns a matplotlib Figure. Raises ValueError for another rank, no images or a title amiss.
     """
+    images = [np.asarray(i.detach() if hasattr(i, "detach") else i) for i in images]
+    if not images or len(images) != len(titles):
+        raise ValueError(f"each image needs a title: {len(images)} images, {len(titles)} titles")
+    for image in images:
+        if image.ndim != 2:
+            raise ValueError(f"an image must be (H, W), not {image.shape}")
     size = (height * len(images) * 1.1, height + 0.4)
     figure, axes = plt.subplots(1, len(images), figsize=size, squeeze=False, facecolor="white")
     for axis, image, title in zip(axes[0], images, titles, strict=True):

@@ -24,8 +24,9 @@ class DoubleConv(nn.Module):
 
     (N, in_channels, H, W) -> (N, out_channels, H - 4, W - 4), or (..., H, W) with padding=1.
 
-    Raises ValueError for a wrong rank, wrong channels or a map of which nothing would be left,
-    TypeError for values of another dtype than the weights (float64 from NumPy, for one).
+    Raises TypeError for anything but floats of the weights' dtype (NumPy's are float64), and
+    ValueError for a wrong rank, wrong channels, an empty batch, a map of which nothing would be
+    left, or a single value per channel in train mode, of which BatchNorm has no variance.
     """
 
     def __init__(self, in_channels, out_channels, *, padding=0, batch_norm=True):
@@ -54,7 +55,8 @@ class ContractingPath(nn.Module):
 
     (N, in_channels, H, W) -> [map of level 1, map of level 2, ..., map of the bottom].
 
-    Raises ValueError where a map cannot be halved. torch's MaxPool2d would drop the last row
+    Raises TypeError and ValueError as DoubleConv, and ValueError where a map cannot be halved,
+    naming the level and the nearest sizes that work. torch's MaxPool2d would drop the last row
     and column of an odd map without a word, and the skip connections would then be off centre.
     """
 
@@ -69,7 +71,7 @@ class ContractingPath(nn.Module):
         self.pool = nn.MaxPool2d(2)
 
     def forward(self, x):
-        check_maps("ContractingPath", x, self.config.in_channels)
+        check_maps("ContractingPath", x, self.config.in_channels, next(self.parameters()))
         shapes.check_contracting(self.config, *x.shape[2:])
         features = [self.blocks[0](x)]
         for block in self.blocks[1:]:
@@ -80,8 +82,9 @@ class ContractingPath(nn.Module):
 def center_crop(x, size):
     """Cut the middle `size` = (height, width) out of x: (N, C, H, W) -> (N, C, height, width).
 
-    Raises ValueError if `size` is larger than the map, or if the difference is odd: the map
-    then has no middle of that size, and the crop would be half a pixel off.
+    Any dtype, so that a mask can be cut like its image. Raises TypeError for what is no tensor
+    or no pair of whole numbers, and ValueError if `size` is larger than the map, or if the
+    difference is odd: the map then has no middle of that size.
     """
     height, width = check_crop(x, size)
     top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
@@ -95,8 +98,8 @@ class UpBlock(nn.Module):
     skip: (N, out_channels, >= 2H, >= 2W), the map of the contracting path at this level.
     -> (N, out_channels, 2H - 4, 2W - 4), or (N, out_channels, 2H, 2W) with padding=1.
 
-    Raises ValueError for wrong ranks, channels or batches, and for a skip that is smaller than
-    the enlarged map or cannot be centred on it.
+    Raises TypeError and ValueError as DoubleConv, and ValueError for a skip of another batch,
+    smaller than the enlarged map, or with an odd difference to it.
     """
 
     def __init__(self, in_channels, out_channels, *, padding=0, batch_norm=True, up="bilinear"):
@@ -161,8 +164,8 @@ class UNet(nn.Module):
     (N, in_channels, H, W) -> (N, num_classes, H', W') logits; 572 x 572 -> 388 x 388 with the
     default config, and H' x W' = `shapes.output_size(config, H, W)` always.
 
-    Raises ValueError for a wrong rank, wrong channels, or a size that does not fit, naming the
-    level at which it fails and the nearest sizes that work.
+    Raises TypeError and ValueError as DoubleConv, and ValueError for a size that does not fit,
+    naming the level at which it fails and the nearest sizes that work.
     """
 
     def __init__(self, config=None):
@@ -174,7 +177,7 @@ class UNet(nn.Module):
         he_initialise(self.head)
 
     def forward(self, x):
-        check_maps("UNet", x, self.config.in_channels)
+        check_maps("UNet", x, self.config.in_channels, self.head.weight)
         shapes.output_size(self.config, *x.shape[2:])
         features = self.contracting(x)
         return self.head(self.expansive(features))

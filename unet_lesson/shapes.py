@@ -7,7 +7,7 @@ Height and width never mix, so everything here is worked out along one axis at a
 from dataclasses import dataclass
 from math import prod
 
-from unet_lesson.config import UNetConfig, check_config, check_count
+from unet_lesson.config import UNetConfig, check_config, check_count, check_whole
 
 ADJECTIVE = {"height": "high", "width": "wide"}
 
@@ -65,29 +65,40 @@ def axis_sizes(config: UNetConfig, size: int, axis: str = "width") -> AxisSizes:
     """Follow one axis through the U: the paper's figure 1 in numbers.
 
     An illegal size does not raise: `problem` says what went wrong and at which level.
-    Raises TypeError if `size` is not a whole number and ValueError if it is below 1.
+    Raises TypeError if `size` is not a whole number.
     """
     check_config(config)
     if axis not in ADJECTIVE:
         raise ValueError(f"axis must be 'height' or 'width', not {axis!r}")
-    size = check_count(axis, size)
-    lost = 4 - 4 * config.padding  # two 3x3 convolutions take 1 pixel per side each
-    contracting, upsampled, expansive, crops = [], [], [], []
-    problem = None
+    size = check_whole(axis, size)
+    if size < 1:
+        return AxisSizes((), (), (), (), "there is no image")
+    contracting, problem = _down(config, size, axis)
+    if problem:
+        return AxisSizes(contracting, (), (), (), problem)
+    return _up(config, contracting, axis)
+
+
+def _down(config, size, axis):
+    """Sizes after the two convolutions of each level, and what went wrong, or None."""
+    lost, sizes = _lost(config), []
     for level in range(1, config.depth + 2):
         problem = _convolution_problem(size, lost, level, "contracting", axis)
         if problem:
-            break
+            return tuple(sizes), problem
         size -= lost
-        contracting.append(size)
-        if level <= config.depth:
-            if size % 2:
-                problem = (
-                    f"at level {level} the map is {size} {ADJECTIVE[axis]} and cannot be halved"
-                )
-                break
-            size //= 2
-    for level in range(config.depth, 0, -1) if not problem else ():
+        sizes.append(size)
+        if size % 2 and level <= config.depth:
+            problem = f"at level {level} the map is {size} {ADJECTIVE[axis]} and cannot be halved"
+            return tuple(sizes), problem
+        size //= 2
+    return tuple(sizes), None
+
+
+def _up(config, contracting, axis):
+    lost, upsampled, expansive, crops, problem = _lost(config), [], [], [], None
+    size = contracting[-1]
+    for level in range(config.depth, 0, -1):
         size *= 2
         problem = _convolution_problem(size, lost, level, "expansive", axis)
         if problem:
@@ -96,7 +107,12 @@ def axis_sizes(config: UNetConfig, size: int, axis: str = "width") -> AxisSizes:
         crops.append((contracting[level - 1] - size) // 2)
         size -= lost
         expansive.append(size)
-    return AxisSizes(*map(tuple, (contracting, upsampled, expansive, crops)), problem)
+    return AxisSizes(contracting, tuple(upsampled), tuple(expansive), tuple(crops), problem)
+
+
+def _lost(config):
+    """Pixels per axis that two 3x3 convolutions take: one per side and convolution, or none."""
+    return 4 - 4 * config.padding
 
 
 def _convolution_problem(size, lost, level, path, axis):
@@ -123,20 +139,25 @@ def legal_sizes(config: UNetConfig, start: int, stop: int) -> list[int]:
 def smallest_legal(config: UNetConfig) -> int:
     """The smallest input size that fits; the others follow in steps of 2 ** depth.
 
-    With p pixels entering the bottom, undoing (n - 4) / 2 once a level gives an input of
-    2**d p + 4 (2**d - 1), and the output is 2**d (p - 8) + 4: with valid convolutions the
-    smallest p is 7 at depth 1 and 8 below. With padding it is 1.
+    With p pixels entering the bottom the output is 2**d (p - 8) + 4: with valid convolutions
+    the smallest p is 7 at depth 1 and 8 below. With padding it is 1.
     """
-    step = 2 ** check_config(config).depth
-    if config.padding:
-        return step
-    return step * (7 if config.depth == 1 else 8) + 4 * (step - 1)
+    check_config(config)
+    return _input_for(config, 1 if config.padding else 7 if config.depth == 1 else 8)
+
+
+def _input_for(config, bottom):
+    """The input size at which `bottom` pixels enter the bottom: (n - 4) / 2 undone per level."""
+    step = 2**config.depth
+    return step * bottom + _lost(config) * (step - 1)
 
 
 def nearest_legal(config: UNetConfig, size: int) -> tuple[int | None, int]:
     """The nearest input sizes that fit: (largest <= size, or None; smallest >= size)."""
-    size, smallest = check_count("size", size), smallest_legal(config)
-    step = 2**config.depth
+    return _nearest(check_whole("size", size), smallest_legal(config), 2**config.depth)
+
+
+def _nearest(size, smallest, step):
     if size < smallest:
         return None, smallest
     below = size - (size - smallest) % step
@@ -151,12 +172,14 @@ def output_size(config: UNetConfig, height: int, width: int) -> tuple[int, int]:
 def check_contracting(config: UNetConfig, height: int, width: int) -> None:
     """Raise ValueError unless the contracting path alone can take this size.
 
-    It takes smaller images than the whole network, for which `nearest_legal` speaks.
+    It takes smaller images than the whole network: one pixel left at the bottom is enough.
     """
     for axis, size in (("height", height), ("width", width)):
         sizes = axis_sizes(config, size, axis)
         if len(sizes.contracting) <= config.depth:
-            raise ValueError(misfit(config, size, axis, sizes.problem))
+            smallest = _input_for(config, 1 + _lost(config))
+            near = _nearest(size, smallest, 2**config.depth)
+            raise ValueError(_refusal(size, axis, sizes.problem, near))
 
 
 def crop_margins(config: UNetConfig) -> tuple[int, ...]:
@@ -179,7 +202,11 @@ def _legal_axes(config, height, width):
 
 def misfit(config: UNetConfig, size: int, axis: str, problem: str) -> str:
     """The sentence that refuses a size: what came, where it failed, what would fit."""
-    below, above = nearest_legal(config, size)
+    return _refusal(size, axis, problem, nearest_legal(config, size))
+
+
+def _refusal(size, axis, problem, nearest):
+    below, above = nearest
     near = (
         f"nearest sizes that fit: {below}, {above}" if below else f"the smallest that fits: {above}"
     )
@@ -261,7 +288,7 @@ def saved_values(config: UNetConfig, row: Row) -> int:
     the 1x1 convolution; an UpBlock keeps the joined map.
     """
     channels, height, width = row.shape if row.kind == "UpBlock" else (0, 0, 0)
-    lost = 4 - 4 * config.padding
+    lost = _lost(config)
     joined = 2 * channels * (height + lost) * (width + lost)
     times = {"BatchNorm2d": 1, "ReLU": 1, "Upsample": 1, "MaxPool2d": 3}.get(row.kind)
     return times * prod(row.shape) if times else joined
@@ -283,33 +310,20 @@ def receptive_field(config: UNetConfig) -> ReceptiveField:
 
     A layer of kernel k adds (k - 1) times the distance between its neighbouring inputs, in
     pixels of the image; each pooling doubles that distance. At the output the field depends
-    on the position, because a 2x2 up-convolution reads one pixel and its own position in
-    the 2x2 block decides which; so all 2**depth positions are tried.
+    on the position: n neighbouring pixels of an enlarged map come from n / 2 or n / 2 + 1
+    pixels of the map below, by where they start. What a skip connection sees lies inside.
     """
-    field, jump, levels = 1, 1, []
+    levels, field, jump = [], 1, 1
     for _ in range(check_config(config).depth + 1):
         field += 4 * jump  # two 3x3 convolutions
         levels.append(field)
         field += jump  # the 2x2 pooling
         jump *= 2
-    windows = [_output_window(config, position) for position in range(jump)]
-    sides = [last - first + 1 for first, last in windows]
-    return ReceptiveField(tuple(levels), (min(sides), max(sides)))
-
-
-def _output_window(config, position):
-    """First and last input pixel that reach one output position, by walking back.
-
-    Only the way through the bottom is walked: what a skip connection sees lies inside. The
-    window is counted as for valid convolutions; padding moves it and leaves its size.
-    """
-    first = last = position
+    least = most = 1  # pixels of the bottom that one output value reads: walk down
     for _ in range(config.depth):
-        last += 4  # two 3x3 convolutions
-        if config.up == "bilinear":  # reads the pixel on either side
-            first, last = first - 1, last + 1
-        first, last = first // 2, last // 2
-    last += 4
-    for _ in range(config.depth):
-        first, last = 2 * first, 2 * last + 1 + 4
-    return first, last
+        read = 4 + 2 * (config.up == "bilinear")  # two convolutions; a pixel on either side
+        least, most = (least + read + 1) // 2, (most + read) // 2 + 1
+    jump //= 2
+    return ReceptiveField(
+        tuple(levels), (levels[-1] + (least - 1) * jump, levels[-1] + (most - 1) * jump)
+    )

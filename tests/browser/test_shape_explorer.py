@@ -225,9 +225,26 @@ def test_typing_a_number(lab, explorer):
     lab.page.wait_for_timeout(PAUSE)
     assert field.input_value() == "188" and lab.python("explorer.height") == 188
     compare_with_oracle(explorer, UNetConfig(), 188, 572)
-    field.fill("5000")  # out of range: the last good size stays
-    field.blur()
-    assert field.input_value() == "188"
+    field.fill("5000")  # out of range: refused in red and in words, the last good size stays drawn
+    assert field.get_attribute("aria-invalid") == "true"
+    assert "whole numbers 16 to 1024" in explorer.locator("[role=alert]").first.text_content()
+    assert lab.python("explorer.height") == 188
+    explorer.get_by_role("button", name="1024").click()
+    lab.page.wait_for_timeout(PAUSE)
+    assert field.input_value() == "1024" and lab.python("explorer.height") == 1024
+    assert explorer.locator("[role=alert]").first.text_content() == ""
+
+
+def test_two_explorers_on_one_page(lab):
+    """Each has ids of its own: a label of the second must not set the first."""
+    cells = ["from unet_lesson.widgets import ShapeExplorer", "a = ShapeExplorer(); a"]
+    lab.open_notebook([*cells, "b = ShapeExplorer(); b"])
+    first, second = lab.page.locator(".unet-explorer").all()
+    second.locator("label", has_text="2x2 up-convolution").click()
+    lab.page.wait_for_timeout(PAUSE)
+    assert lab.python("(a.up, b.up)") == ("bilinear", "transpose")
+    chosen = [it.locator("input[type=radio]:checked").count() for it in (first, second)]
+    assert chosen == [2, 2]
 
 
 def test_nearest_sizes_to_click(lab, explorer):

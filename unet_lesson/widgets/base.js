@@ -2,7 +2,9 @@
 // Python computes, this only looks up, draws and listens.
 
 const SVG = "http://www.w3.org/2000/svg";
-let nextId = 0;
+
+// Ids must differ between all explorers of the page, and each loads this text anew.
+const newId = () => `unet-${Math.random().toString(36).slice(2)}`;
 
 // make("button", { class: "x", onclick: f }, "text", child) -> element
 function make(tag, attributes = {}, ...children) {
@@ -33,33 +35,47 @@ function mount(el, name, height) {
   return root;
 }
 
-// A labelled slider with a number field beside it; both call onInput(value) at each step.
+// A labelled slider with a number field beside it; both call onInput(value) at each step. A number
+// out of range turns the field red and names the range, with the nearest end as a button.
 function slider(label, { min, max, step = 1, value, onInput }) {
-  const id = `unet-${nextId++}`;
+  const id = newId();
   const range = make("input", { id, type: "range", min, max, step });
   const field = make("input", { type: "number", min, max, step, "aria-label": `${label}, number` });
+  const refusal = make("div", { class: "unet-limits unet-wrong", role: "alert" });
   const show = (v) => { // leaves the field alone while someone types in it
     range.value = v;
-    if (document.activeElement !== field) field.value = v;
+    if (document.activeElement === field) return;
+    field.value = v;
+    field.setAttribute("aria-invalid", false);
+    refusal.replaceChildren();
   };
   const take = (text) => {
-    const v = Math.round(Number(text));
-    if (text === "" || !(v >= Number(range.min) && v <= Number(range.max))) return;
-    show(v);
-    onInput(v);
+    const [v, lo, hi] = [Number(text), Number(range.min), Number(range.max)];
+    const fits = Number.isInteger(v) && v >= lo && v <= hi;
+    const wrong = text !== "" && !fits;
+    field.setAttribute("aria-invalid", wrong);
+    refusal.replaceChildren();
+    if (wrong) {
+      const near = Math.min(Math.max(Math.round(v), lo), hi);
+      const use = () => { field.value = near; take(String(near)); field.focus(); };
+      refusal.append(`whole numbers ${lo} to ${hi}`, make("button", { onclick: use }, near));
+    } else if (text !== "") {
+      show(v);
+      onInput(v);
+    }
   };
   range.addEventListener("input", () => take(range.value));
   field.addEventListener("input", () => take(field.value));
-  field.addEventListener("blur", () => { field.value = range.value; });
+  field.addEventListener("blur", () => { if (field.value === "") field.value = range.value; });
   show(value);
-  const node = make("div", { class: "unet-control" }, make("label", { for: id }, label), range, field);
+  const node = make("div", { class: "unet-control" }, make("label", { for: id }, label), range, field, refusal);
   const limit = (lo, hi) => { for (const box of [range, field]) { box.min = lo; box.max = hi; } };
   return { node, range, field, show, limit };
 }
 
 // A row of radio buttons; options is [[value, text], ...].
 function choice(label, { options, value, onChange }) {
-  const name = `unet-${nextId++}`;
+  const name = newId();
   const inputs = options.map(([v, text]) => {
     const id = `${name}-${v}`;
     const input = make("input", { type: "radio", name, id, value: v, onchange: () => onChange(v) });

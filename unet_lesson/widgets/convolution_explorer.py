@@ -115,9 +115,9 @@ class ConvolutionExplorer(Explorer):
     table = traitlets.Dict().tag(sync=True)
     limits = traitlets.Dict(LIMITS).tag(sync=True)
 
-    def __init__(self, size=5, kernel=3, stride=1, padding=0, **traits):
+    def __init__(self, size=5, kernel=3, stride=1, padding=0, row=0, column=0):
         numbers = {"size": size, "kernel": kernel, "stride": stride, "padding": padding}
-        super().__init__(**numbers, table=table(), **traits)
+        super().__init__(**numbers, row=row, column=column, table=table())
 
     @property
     def setting(self):

@@ -38,7 +38,7 @@ const where = (model) => (model.get("corner") ? "corner" : "centre");
 
 // The slider steps through the legal sizes; the number field takes any.
 function sizeControl(legal, value, onInput) {
-  const id = `unet-${nextId++}`;
+  const id = newId();
   const range = make("input", { id, type: "range", min: 0, max: legal.length - 1, step: 1 });
   const field = make("input", { type: "number", step: 1, "aria-label": "input size, number" });
   range.addEventListener("input", () => onInput(legal[Number(range.value)]));
@@ -72,16 +72,16 @@ function description(view) {
   const { channels: c, skip, up, margin, corner } = view;
   return `Skip ${c} x ${skip} x ${skip}, upsampled ${c} x ${up} x ${up}, margin ${margin} on each side, `
     + (corner ? `cropped at the top left corner: ${view.displaced} input pixels apart`
-      : "cropped at the centre: 0 input pixels apart");
+      : "cropped at the centre: 0 input pixels apart on average");
 }
 
 function sentences(view) {
   const fact = (name, text) => make("div", { "data-fact": name }, text);
   const pixels = view.pixel === 1 ? "pixel" : "pixels";
-  const apart = !view.margin ? "Both crops are the whole map: joined pixels look 0 input pixels apart."
-    : view.corner ? `Corner crop: joined pixels look ${view.displaced} input pixels apart, down and to the right `
+  const apart = !view.margin ? "Both crops are the whole map: joined pixels look 0 input pixels apart on average."
+    : view.corner ? `Corner crop: joined pixels look ${view.displaced} input pixels apart on average, down and to the right `
       + `(margin ${view.margin} x ${view.pixel} input ${pixels}).`
-    : "Centre crop: joined pixels look at the same input pixel, 0 input pixels apart.";
+    : "Centre crop: joined pixels look 0 input pixels apart on average.";
   return [
     fact("margin", `Margin ${view.margin} on each side of the skip map, whatever the input size`
       + (view.corner ? `; a corner crop cuts ${view.skip - view.up} on the right and at the bottom.` : ".")),

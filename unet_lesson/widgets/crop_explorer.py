@@ -62,7 +62,7 @@ class CropExplorer(Explorer):
     channels = traitlets.List().tag(sync=True)  # per level
     displaced = traitlets.List().tag(sync=True)  # per level, by a corner crop
 
-    def __init__(self, config=None, size=572, level=1, corner=False, **traits):
+    def __init__(self, config=None, size=572, level=1, corner=False):
         self.config = UNetConfig() if config is None else config
         largest = max(1024, shapes.smallest_legal(self.config) + 8 * 2**self.config.depth)
         answers = {
@@ -71,7 +71,7 @@ class CropExplorer(Explorer):
             "channels": self.config.channels[:-1],
             "displaced": displacements(self.config),
         }
-        super().__init__(size=size, level=level, corner=corner, **answers, **traits)
+        super().__init__(size=size, level=level, corner=corner, **answers)
 
     @traitlets.validate("level")
     def _level_exists(self, proposal):
@@ -99,7 +99,7 @@ class CropExplorer(Explorer):
         return (
             f"{start}skip {c} x {skip} x {skip}, upsampled {c} x {up} x {up}, "
             f"margin {margin} on each side. Cropped at the {where}, joined pixels look "
-            f"{apart} input pixels apart in height and in width. "
+            f"{apart} input pixels apart on average, in height and in width. "
             f"torch.cat gives {2 * c} x {up} x {up}."
         )
 

@@ -19,10 +19,14 @@ def as_batch(image, network):
 
     if not isinstance(network, UNet):
         raise TypeError(f"network must be a UNet, not a {type(network).__name__}")
-    if not isinstance(image, torch.Tensor):
-        image = torch.from_numpy(np.ascontiguousarray(image))
+    if not isinstance(image, torch.Tensor | np.ndarray):
+        raise TypeError(f"image must be a numpy array or a tensor, not a {type(image).__name__}")
     if image.ndim not in (2, 3):
         raise ValueError(f"image must be (H, W) or (C, H, W), not {tuple(image.shape)}")
+    if image.ndim == 3 and image.shape[0] != network.config.in_channels == image.shape[2]:
+        raise ValueError(f"image must be (C, H, W), not {tuple(image.shape)}; move channels first")
+    if isinstance(image, np.ndarray):
+        image = torch.tensor(image)
     weights = next(network.parameters())
     batch = image.reshape(1, -1, *image.shape[-2:]).to(weights.device)
     return batch.to(weights.dtype) if batch.is_floating_point() else batch
@@ -116,14 +120,14 @@ class FeatureMapBrowser(Explorer):
     image = traitlets.Dict().tag(sync=True)  # grey pixels and size of the input
     viridis = traitlets.Bytes().tag(sync=True)  # 256 x RGB
 
-    def __init__(self, network, image, level=1, channel=0, path="contracting", **traits):
+    def __init__(self, network, image, level=1, channel=0, path="contracting"):
         batch = as_batch(image, network)
         depth = network.config.depth
         self.stages = dict(zip(_places(depth), activations(network, batch, stage), strict=True))
         self.grey = stage(batch[0].mean(0, keepdim=True))
         colours = (mpl.colormaps["viridis"](range(256)) * 255).round().astype(np.uint8)
         answers = {"depth": depth, "image": self.grey, "viridis": colours[:, :3].tobytes()}
-        super().__init__(path=path, level=level, channel=channel, **answers, **traits)
+        super().__init__(path=path, level=level, channel=channel, **answers)
         self.send_stage()
 
     @traitlets.validate("level")

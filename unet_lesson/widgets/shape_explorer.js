@@ -18,7 +18,8 @@ function render({ model, el }) {
   let picture;
   const tell = later(() => { pending = false; model.set({ ...size }); model.save_changes(); }, 150);
   const resize = (axis, value) => { size[axis] = value; pending = true; soon(); tell(); };
-  const setUp = (name, value) => { model.set(name, value); model.save_changes(); };
+  const send = teller(model);
+  const setUp = (name, value) => { model.set(name, value); send(); };
   const controls = controlsFor(model, resize, setUp);
   const verdict = verdictLine((axis, value) => {
     resize(axis, value);

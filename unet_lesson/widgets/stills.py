@@ -40,17 +40,22 @@ def convolution_window(setting, windows, cell, unread, sentence):
     else:
         around = (size - kernel) / 2
         _frame(left, around, around, kernel, ec=WRONG, ls="--")
-    largest = max(size + 2 * padding, kernel, 6)
-    for axes, middle in ((left, size / 2), (right, len(windows) / 2)):
-        axes.set(aspect="equal", xlim=(middle - largest / 2 - 0.1, middle + largest / 2 + 0.1))
-        axes.set_ylim(middle + largest / 2 + 0.1, middle - largest / 2 - 0.1)
-        axes.set_axis_off()
+    side = max(size + 2 * padding, kernel, 6) + 0.2
+    _centre(left, size / 2, side)
+    _centre(right, len(windows) / 2, side)
     zeros = f", {padding} dashed ring{'s' * (padding > 1)} of zeros" if padding else ""
     left.set_title(f"input {size} x {size}{zeros}", fontsize=11, color=INK)
     n = len(windows)
     right.set_title(f"output {n} x {n}" if n else "no output", fontsize=11, color=INK)
     _caption(figure, 0.17, sentence, wrong=not cell)
     return figure
+
+
+def _centre(axes, middle, side):
+    """Show a square of this side around the middle of the grid, row 0 on top."""
+    limits = middle - side / 2, middle + side / 2
+    axes.set(aspect="equal", xlim=limits, ylim=limits[::-1])
+    axes.set_axis_off()
 
 
 def _caption(figure, top, sentence, *, wrong=False):
