@@ -287,11 +287,14 @@ def saved_values(config: UNetConfig, row: Row) -> int:
     convolution and an 8-byte index beside each value; upsampling keeps the enlarged map for
     the 1x1 convolution; an UpBlock keeps the joined map.
     """
-    channels, height, width = row.shape if row.kind == "UpBlock" else (0, 0, 0)
-    lost = _lost(config)
-    joined = 2 * channels * (height + lost) * (width + lost)
-    times = {"BatchNorm2d": 1, "ReLU": 1, "Upsample": 1, "MaxPool2d": 3}.get(row.kind)
-    return times * prod(row.shape) if times else joined
+    times = {"BatchNorm2d": 1, "ReLU": 1, "Upsample": 1, "MaxPool2d": 3}
+    if row.kind in times:
+        return times[row.kind] * prod(row.shape)
+    if row.kind == "UpBlock":
+        channels, height, width = row.shape
+        lost = _lost(config)
+        return 2 * channels * (height + lost) * (width + lost)
+    return 0
 
 
 def activation_bytes(config: UNetConfig, height: int, width: int) -> int:
@@ -323,7 +326,7 @@ def receptive_field(config: UNetConfig) -> ReceptiveField:
     for _ in range(config.depth):
         read = 4 + 2 * (config.up == "bilinear")  # two convolutions; a pixel on either side
         least, most = (least + read + 1) // 2, (most + read) // 2 + 1
-    jump //= 2
+    step = 2**config.depth  # from one pixel of the bottom to the next, in pixels of the image
     return ReceptiveField(
-        tuple(levels), (levels[-1] + (least - 1) * jump, levels[-1] + (most - 1) * jump)
+        tuple(levels), (levels[-1] + (least - 1) * step, levels[-1] + (most - 1) * step)
     )

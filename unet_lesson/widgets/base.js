@@ -37,10 +37,10 @@ function mount(el, name, height) {
 
 // A labelled slider with a number field beside it; both call onInput(value) at each step. A number
 // out of range turns the field red and names the range, with the nearest end as a button.
-function slider(label, { min, max, step = 1, value, onInput }) {
+function slider(label, { min, max, value, onInput }) {
   const id = newId();
-  const range = make("input", { id, type: "range", min, max, step });
-  const field = make("input", { type: "number", min, max, step, "aria-label": `${label}, number` });
+  const range = make("input", { id, type: "range", min, max, step: 1 });
+  const field = make("input", { type: "number", min, max, step: 1, "aria-label": `${label}, number` });
   const refusal = make("div", { class: "unet-limits unet-wrong", role: "alert" });
   const show = (v) => { // leaves the field alone while someone types in it
     range.value = v;
@@ -85,13 +85,13 @@ function choice(label, { options, value, onChange }) {
   show(value);
   const node = make("fieldset", { class: "unet-control" }, make("legend", {}, label),
     ...inputs.map(([, input, text]) => make("span", {}, input, text)));
-  return { node, show, inputs: inputs.map(([, input]) => input) };
+  return { node, show };
 }
 
-// A line that screen readers speak, half a second after the last change. Give "unet-unseen"
-// where the page already shows the same words.
-function speaker(root, kind = "unet-live") {
-  const line = make("div", { class: kind, "aria-live": "polite" });
+// A line that screen readers speak, half a second after the last change. It is not seen: the page
+// shows the same words.
+function speaker(root) {
+  const line = make("div", { class: "unet-spoken", "aria-live": "polite" });
   root.append(line);
   return later((text) => { line.textContent = text; }, 500);
 }

@@ -20,7 +20,7 @@ function render({ model, el }) {
   const stage = make("div", { style: "position: relative; max-width: 800px" });
   const words = make("div", { style: "min-height: 92px; margin-top: 4px" });
   root.append(controls, stage, words);
-  const say = speaker(root, "unet-unseen");
+  const say = speaker(root);
 
   function redraw() {
     const view = look(model);

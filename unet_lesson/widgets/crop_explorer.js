@@ -15,7 +15,7 @@ function render({ model, el }) {
   const stage = make("div", { style: "max-width: 820px" });
   const words = make("div", { style: "min-height: 70px; margin-top: 4px" });
   root.append(make("div", { class: "unet-controls" }, sizes.node, level.node, crop.node), stage, words);
-  const say = speaker(root, "unet-unseen");
+  const say = speaker(root);
 
   function redraw() {
     const view = look(model);

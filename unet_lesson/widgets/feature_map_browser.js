@@ -21,7 +21,7 @@ function render({ model, el }) {
     make("div", { class: "unet-controls" }, path.node, level.node, channel.node),
     make("div", { style: "display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start" },
       input.node, map.node, bar.node), note);
-  const say = speaker(root, "unet-unseen");
+  const say = speaker(root);
   const grey = (v) => [v, v, v];
   const colours = bytes(model.get("viridis"));
   const viridis = (v) => colours.subarray(3 * v, 3 * v + 3);

@@ -13,28 +13,24 @@ const ARROWS = { // stroke, dash, width, words of the legend
 
 function render({ model, el }) {
   const root = mount(el, "Shape explorer", 760);
-  const size = { height: model.get("height"), width: model.get("width") };
-  let pending = false;
   let picture;
-  const tell = later(() => { pending = false; model.set({ ...size }); model.save_changes(); }, 150);
-  const resize = (axis, value) => { size[axis] = value; pending = true; soon(); tell(); };
-  const send = teller(model);
-  const setUp = (name, value) => { model.set(name, value); send(); };
-  const controls = controlsFor(model, resize, setUp);
+  const tell = teller(model);
+  const set = (name, value) => { model.set(name, value); tell(); };
+  const controls = controlsFor(model, set);
   const verdict = verdictLine((axis, value) => {
-    resize(axis, value);
+    set(axis, value);
     controls[axis].range.focus();
   });
   const stage = make("div");
   const costs = costTiles();
   root.append(make("div", { class: "unet-controls" }, ...Object.values(controls).map((c) => c.node)),
     verdict.node, stage, costs.node);
-  const say = quietSpeaker(root);
+  const say = speaker(root);
   const speak = later((text) => picture.svg.setAttribute("aria-label", text), 500);
 
   function redraw() {
-    const view = look(model.get("table"), size);
-    for (const axis of ["height", "width"]) controls[axis].show(size[axis]);
+    const view = look(model);
+    for (const [name, control] of Object.entries(controls)) control.show(model.get(name));
     picture.show(view);
     verdict.show(view);
     costs.show(view);
@@ -47,43 +43,39 @@ function render({ model, el }) {
     stage.replaceChildren(picture.svg);
     soon();
   };
-  const sizeFromPython = () => {
-    if (!pending) Object.assign(size, { height: model.get("height"), width: model.get("width") });
-    soon();
-  };
-  const watched = [["change:table", rebuild], ["change:height", sizeFromPython],
-    ["change:width", sizeFromPython], ...["depth", "base_channels", "padding", "up"].map(
-      (name) => [`change:${name}`, () => controls[name].show(model.get(name))])];
+  const watched = [["change:table", rebuild],
+    ...Object.keys(controls).map((name) => [`change:${name}`, soon])];
   for (const [event, action] of watched) model.on(event, action);
   rebuild();
   redraw();
   return () => { for (const [event, action] of watched) model.off(event, action); };
 }
 
-function controlsFor(model, resize, setUp) {
+function controlsFor(model, set) {
   const lined = (control, width) => {
     control.node.firstChild.style.minWidth = `${width}px`;
     return control;
   };
   const side = (axis) => slider(axis, { min: 16, max: 1024, value: model.get(axis),
-    onInput: (value) => resize(axis, value) });
+    onInput: (value) => set(axis, value) });
   return {
     height: lined(side("height"), 46),
     width: lined(side("width"), 104),
     depth: lined(slider("depth", { min: 1, max: 6, value: model.get("depth"),
-      onInput: (value) => setUp("depth", value) }), 46),
+      onInput: (value) => set("depth", value) }), 46),
     base_channels: lined(slider("base channels", { min: 4, max: 128,
-      value: model.get("base_channels"), onInput: (value) => setUp("base_channels", value) }), 104),
+      value: model.get("base_channels"), onInput: (value) => set("base_channels", value) }), 104),
     padding: choice("3x3 convolutions:", { options: [[0, "valid"], [1, "padded"]],
-      value: model.get("padding"), onChange: (value) => setUp("padding", value) }),
+      value: model.get("padding"), onChange: (value) => set("padding", value) }),
     up: choice("up:", { options: [["bilinear", "bilinear"], ["transpose", "2x2 up-convolution"],
-      ["nearest", "nearest"]], value: model.get("up"), onChange: (value) => setUp("up", value) }),
+      ["nearest", "nearest"]], value: model.get("up"), onChange: (value) => set("up", value) }),
   };
 }
 
 // ---- looking up: everything that is shown follows from this -----------------------------------
 
-function look(table, { height, width }) {
+function look(model) {
+  const [table, height, width] = ["table", "height", "width"].map((name) => model.get(name));
   const [row, column] = [height - table.start, width - table.start];
   const stop = Math.min(table.stops[row] ?? Infinity, table.stops[column] ?? Infinity);
   const [down, along] = [table.walks[row], table.walks[column]];
@@ -335,15 +327,6 @@ function costTiles() {
     }
   }
   return { node: make("div", {}, list, foot), show };
-}
-
-// The line that is spoken; it is on screen already, so here it is only for screen readers.
-function quietSpeaker(root) {
-  const say = speaker(root);
-  root.lastChild.style.cssText = "position: absolute; width: 1px; height: 1px; min-height: 0;"
-    + " overflow: hidden; clip-path: inset(50%)";
-  root.style.position = "relative";
-  return say;
 }
 
 export default { render };
