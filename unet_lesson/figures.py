@@ -9,6 +9,7 @@ from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from unet_lesson import shapes
@@ -236,16 +237,17 @@ def _words(axes, config, height, width, tall):
 def image_row(images, titles, *, cmap="viridis", height=2.0, numbers=False, colorbar=False):
     """Pictures side by side, each on its own colour scale; a grid up to 16 x 16 pixels.
 
-    images: arrays or tensors (H, W). titles: one for each. height: of a picture, in inches.
+    images: arrays or tensors (H, W), or (H, W, 3) with red, green and blue from 0 to 1.
+    titles: one for each. height: of a picture, in inches.
     numbers: write the value into each cell. colorbar: add the colour scale.
     Returns a matplotlib Figure. Raises ValueError for another rank, no images or a title amiss.
     """
-    images = [np.asarray(i.detach() if hasattr(i, "detach") else i) for i in images]
+    images = [_array(i) for i in images]
     if not images or len(images) != len(titles):
         raise ValueError(f"each image needs a title: {len(images)} images, {len(titles)} titles")
     for image in images:
-        if image.ndim != 2:
-            raise ValueError(f"an image must be (H, W), not {image.shape}")
+        if image.ndim != 2 and (image.ndim != 3 or image.shape[2] != 3):
+            raise ValueError(f"an image must be (H, W), or (H, W, 3) in colour, not {image.shape}")
     size = (height * len(images) * 1.1, height + 0.4)
     figure, axes = plt.subplots(1, len(images), figsize=size, squeeze=False, facecolor="white")
     for axis, image, title in zip(axes[0], images, titles, strict=True):
@@ -272,3 +274,59 @@ def write_numbers(axis, drawn):
         red, green, blue, _ = drawn.cmap(drawn.norm(value))
         ink = "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else INK
         axis.text(column, row, f"{value:g}", ha="center", va="center", fontsize=9, color=ink)
+
+
+# ---- labels over a picture -----------------------------------------------------------------
+
+PURPLE = "#CC79A7"
+
+
+def overlay(image, labels):
+    """Objects drawn over a grey picture: a tint for each, and its outline.
+
+    image: (H, W) floats, shown from its 1st to its 99.9th percentile. labels: (H, W), 0 where
+    there is no object; a mask of 0 and 1 is one object. Neighbours may share a colour, the
+    outline tells them apart. Returns (H, W, 3) floats from 0 to 1.
+    Raises ValueError if the two differ in size.
+    """
+    from skimage.color import label2rgb
+    from skimage.segmentation import find_boundaries
+
+    grey, labels = _grey(image), _array(labels).astype(int)
+    _same_size(grey, labels)
+    colours = [to_rgb(colour) for colour in (ORANGE, SKY, GREEN, PURPLE, BLUE, RED)]
+    picture = label2rgb(labels, grey, colours, alpha=0.35, bg_label=0, bg_color=None)
+    edge = find_boundaries(labels, mode="inner")
+    picture[edge] = label2rgb(labels, colors=colours, bg_label=0)[edge]
+    return picture
+
+
+def errors(image, prediction, target):
+    """A mask against the truth: hit in blue, missed in orange, false alarm in red-purple.
+
+    image: (H, W) floats, shown in grey below. prediction, target: (H, W) masks of 0 and 1.
+    Returns (H, W, 3) floats from 0 to 1. Raises ValueError if they differ in size.
+    """
+    grey, prediction, target = _grey(image), _array(prediction) > 0, _array(target) > 0
+    _same_size(grey, prediction)
+    _same_size(grey, target)
+    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    cases = ((prediction & target, SKY), (target & ~prediction, ORANGE))
+    for where, colour in (*cases, (prediction & ~target, PURPLE)):
+        picture[where] = 0.4 * picture[where] + 0.6 * np.array(to_rgb(colour))
+    return picture
+
+
+def _array(values):
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
+def _grey(image):
+    image = _array(image).astype(float)
+    low, high = np.percentile(image, (1, 99.9))
+    return np.clip((image - low) / max(high - low, 1e-12), 0, 1)
+
+
+def _same_size(image, mask):
+    if image.ndim != 2 or image.shape != mask.shape:
+        raise ValueError(f"image and mask must be (H, W) alike, not {image.shape}, {mask.shape}")

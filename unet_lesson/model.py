@@ -183,6 +183,20 @@ class UNet(nn.Module):
         return self.head(self.expansive(features))
 
 
+class UNetWithoutSkips(UNet):
+    """The same layers, but every skip connection carries zeros: what are skips good for?
+
+    Same sizes and parameters as UNet, for the comparison in notebook 07; raises the same.
+    """
+
+    def forward(self, x):
+        check_maps("UNet", x, self.config.in_channels, self.head.weight)
+        shapes.output_size(self.config, *x.shape[2:])
+        *skips, bottom = self.contracting(x)
+        zeros = [torch.zeros_like(skip) for skip in skips]
+        return self.head(self.expansive([*zeros, bottom]))
+
+
 def he_initialise(module):
     """Draw the weights from a Gaussian of standard deviation sqrt(2 / N); biases start at 0.
 
@@ -205,3 +219,12 @@ def device():
     if torch.accelerator.is_available():
         return torch.accelerator.current_accelerator()
     return torch.device("cpu")
+
+
+def mixed_precision(where):
+    """A context in which a GPU computes convolutions in bfloat16, if it gains from that.
+
+    where: a torch.device. On a CPU, and on a GPU without bfloat16, it changes nothing.
+    """
+    gains = where.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(where.type, torch.bfloat16, enabled=gains)
