@@ -59,6 +59,8 @@ class Tiles(Dataset):
         return len(self.fields) * self.per_image
 
     def __getitem__(self, i):
+        if not 0 <= i < len(self):
+            raise IndexError(f"there are tiles 0 to {len(self) - 1}, not {i}")
         rng = np.random.default_rng((self.seed, self.epoch, i))
         maps = self.fields[i % len(self.fields)]
         last = np.array(maps[1].shape) - self.tile

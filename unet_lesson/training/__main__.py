@@ -15,13 +15,13 @@ from unet_lesson import figures, shapes
 from unet_lesson import model as models
 from unet_lesson.config import UNetConfig
 from unet_lesson.data import FolderPairs, Tiles, em_like, nuclei, nuclei_like
-from unet_lesson.tiling import predict
+from unet_lesson.tiling import margin, predict
 from unet_lesson.training.checkpoint import load_checkpoint, write_whole
 from unet_lesson.training.loop import evaluate, fit, process_rank
 
 PRESETS = {"blog": UNetConfig.blog, "paper": UNetConfig.paper, "padded": UNetConfig.padded}
 FIELDS = {"train": range(24), "val": range(24, 32), "test": range(32, 40)}  # synthetic seeds
-LARGEST_TILE = 284  # px: the input tile is the largest legal size up to this
+LARGEST_TILE = 284  # px: the input tile is the largest up to this that fits the images
 STEPS = 6  # an epoch has at least so many, however few the images
 EXAMPLE = """examples:
   python -m unet_lesson.training --data nuclei --base-channels 8 --depth 3 --out runs/first
@@ -114,7 +114,8 @@ def prepare(asked, train):
     )
     torch.manual_seed(asked.seed)
     network = (models.UNetWithoutSkips if asked.no_skips else models.UNet)(config)
-    below, above = shapes.nearest_legal(config, LARGEST_TILE)
+    room = min(min(labels.shape) for _, labels in train) + 2 * margin(config)
+    below, above = shapes.nearest_legal(config, min(room, LARGEST_TILE))
     per_image = ceil(STEPS * asked.batch_size / len(train))
     tiles = Tiles(
         train,
