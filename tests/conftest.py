@@ -1,7 +1,9 @@
-"""What several test files share: a look at the real network, and a check of refusals."""
+"""What several test files share: the real network's maps, a check of refusals, real images."""
 
+import os
 from pathlib import Path
 
+import pooch
 import pytest
 import torch
 
@@ -62,3 +64,20 @@ def refused():
         return message
 
     return check
+
+
+@pytest.fixture(scope="session")
+def real_nuclei_folder():
+    """A folder with the files of BBBC039 that `nuclei` names; without one, the test says so."""
+    lines = (PACKAGE / "data" / "bbbc039.tsv").read_text("utf-8").splitlines()[1:]
+    names = [line.split("\t")[1] for line in lines]
+    files = [f"images/{name}.tif" for name in names] + [f"masks/{name}.png" for name in names]
+    moved = os.environ.get("UNET_LESSON_DATA")
+    shared = Path(__file__).parent.parent.parent / "shared" / "data" / "bbbc039"
+    for folder in filter(None, (moved, pooch.os_cache("unet_lesson"), shared)):
+        if all((Path(folder) / file).is_file() for file in files):
+            return Path(folder)
+    pytest.skip(
+        "the real images are not here, and these tests fetch nothing; to have them: "
+        "from unet_lesson.data import nuclei; [nuclei(s) for s in ('train', 'val', 'test')]"
+    )

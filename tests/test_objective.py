@@ -1,9 +1,13 @@
 """Losses and metrics against torch, torchvision, MONAI, torchmetrics, brute force and by hand."""
 
 import math
+import re
 import warnings
-from itertools import combinations, product
+from itertools import chain, combinations, product
+from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -274,6 +278,7 @@ X, T, W = batch()
         ((X, T.float(), W), TypeError, ["int64", "float32"]),
         ((X, T * 255, W), ValueError, ["value 255", "0..1", "mask // 255", "weight 0"]),
         ((X, T - 1, W), ValueError, ["value -1", "0..1"]),
+        ((X, T + 1, W), ValueError, ["value 2", "0..1"]),
         ((X, T[:, None], W), ValueError, ["(N, H, W)", "(2, 1, 7, 5)", "target[:, 0]"]),
         ((X, T[:1], W), ValueError, ["(N, H, W)", "(1, 7, 5)"]),
         (
@@ -297,6 +302,7 @@ def test_refusals(refused, loss, given, error, words):
 def test_refusals_of_one_loss(refused):
     refused(lambda: soft_dice(X, T), ValueError, "from 0 to 1", "logits.softmax(1)")
     refused(lambda: soft_dice(X.softmax(1) * math.nan, T), ValueError, "nan")
+    refused(lambda: soft_dice(2 * X.softmax(1), T), ValueError, "from 0 to 1")
     for gamma in (-1, math.inf, math.nan):
         refused(lambda gamma=gamma: focal_loss(X, T, gamma=gamma), ValueError, "gamma", "2 is")
     refused(lambda: focal_loss(X, T, gamma="2"), TypeError, "gamma", "'2'")
@@ -465,6 +471,8 @@ def test_scores_without_objects():
     assert object_scores(none, none) == (1, 1, 1, 0, 0, 0)
     assert object_scores(none, TWO) == (0, 0, 0, 0, 0, 2)
     assert object_scores(TWO, none) == (0, 0, 0, 0, 2, 0)
+    assert object_scores(none, MERGED) == (0, 0, 0, 0, 0, 1)  # background is no object that
+    assert object_scores(MERGED, none) == (0, 0, 0, 0, 1, 0)  # could match, however alike
 
 
 def test_labels_may_be_large_small_and_tensors():
@@ -538,3 +546,42 @@ def test_every_public_name_has_words():
     names = [n for n in vars(objective) if callable(getattr(objective, n)) and n[0] != "_"]
     ours = [n for n in names if getattr(objective, n).__module__ == objective.__name__]
     assert all(getattr(objective, name).__doc__ for name in ours) and len(ours) == 10
+
+
+# ---- what notebook 06 builds is what the package ships -----------------------------------------
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    """The functions that notebook 06 defines, those of its solutions instead of its stubs."""
+    path = Path(__file__).parent.parent / "notebooks" / "06_loss_and_metrics.ipynb"
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    sources = [re.findall(r"^def .+\n(?:    .+\n|\n)+", source + "\n", re.M) for source in code]
+    solutions = re.findall(r"```python\n(.+?)```", "\n".join(c.source for c in cells), re.S)
+    names = {"torch": torch, "F": F, "np": np, "combinations": combinations}
+    for source in [*chain(*sources), *solutions]:
+        exec(source, names)
+    return SimpleNamespace(**names)
+
+
+def test_losses_of_the_notebook(notebook):
+    given = batch(2, 3)
+    logits, target, weights = given
+    mine = notebook.my_weighted_cross_entropy(*given)
+    torch.testing.assert_close(mine, weighted_cross_entropy(*given))
+    mine = (notebook.cross_entropy(logits, target) * weights).mean()
+    torch.testing.assert_close(mine, weighted_cross_entropy(*given))
+    p = logits.softmax(1)
+    mine, ours = notebook.my_soft_dice(p, target), soft_dice(p, target)
+    torch.testing.assert_close(mine, ours, rtol=0, atol=1e-5)
+    one = notebook.soft_dice(p[1, 2], (target[1] == 2).float())
+    torch.testing.assert_close(one, ours[1, 1], rtol=0, atol=1e-5)
+
+
+def test_metrics_of_the_notebook(notebook):
+    a, b = (np.random.default_rng(0).random((2, 6, 5)) > 0.4).astype(int)
+    for pair in ((a, b), (0 * a, b), (0 * a, 0 * b)):
+        assert notebook.my_iou(*pair) == pytest.approx(iou(*pair))
+    for prediction in (MERGED, SPLIT):
+        assert notebook.rand_error(prediction, TWO) == rand_by_pairs(prediction, TWO)[0]

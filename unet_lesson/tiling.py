@@ -126,12 +126,12 @@ def choose_tile(config, height, width, batch_size=1):
     back to the system after use, and fetching fresh pages takes time; and no map shall be larger
     than LARGEST_MAP, unless the smallest tile needs it. So an image of some 700 x 700 is one tile.
     """
-    wholes = whole_side(config, height), whole_side(config, width)
-    rim, smallest = 2 * margin(config), smallest_tile(config)
+    wholes, smallest = [whole_side(config, n) for n in (height, width)], smallest_tile(config)
+    rim = 2 * margin(config)
 
-    def largest_map(sides):  # the joined one of level 1, in parts of LARGEST_MAP
-        values = batch_size * 2 * config.base_channels * prod(side - rim for side in sides)
-        return 4 * values / LARGEST_MAP
+    def largest_map(sides):  # the joined one of level 1 in float32, in parts of LARGEST_MAP
+        pixels = prod(side - rim for side in sides)
+        return 4 * batch_size * 2 * config.base_channels * pixels / LARGEST_MAP
 
     costs = {}
     for tile in shapes.legal_sizes(config, smallest, max(*wholes, smallest) + 1):
@@ -146,7 +146,6 @@ def choose_tile(config, height, width, batch_size=1):
 # ---- prediction ----------------------------------------------------------------------------
 
 
-@torch.inference_mode()
 def predict(model, image, *, tile=None, batch_size=1, device=None, out=None):
     """The probability of every class at every pixel, for an image of any size.
 
@@ -168,8 +167,7 @@ def predict(model, image, *, tile=None, batch_size=1, device=None, out=None):
         raise TypeError(f"model must be a unet_lesson UNet, not a {type(model).__name__}")
     config, weight = model.config, model.head.weight
     image = check_image(config, image)
-    height, width = image.shape[1:]
-    out = check_out(config, image, out)
+    out, (height, width) = check_out(config, image, out), image.shape[1:]
     check_count("batch_size", batch_size)
     tile = choose_tile(config, height, width, batch_size) if tile is None else tile
     tiles = list(product(plan_axis(config, height, tile), plan_axis(config, width, tile)))
@@ -179,7 +177,8 @@ def predict(model, image, *, tile=None, batch_size=1, device=None, out=None):
     device = weight.device if device is None else torch.device(device)
     network = fastest(model, device)
     precise = torch.promote_types(weight.dtype, torch.float32)  # for the softmax
-    with tqdm(total=len(tiles), desc="tiles", unit="tile", delay=2) as bar:
+    bar = tqdm(total=len(tiles), desc="tiles", unit="tile", delay=2)
+    with torch.inference_mode(), bar:
         for first in range(0, len(tiles), batch_size):
             batch = tiles[first : first + batch_size]
             x = torch.stack([read_tile(image, *pair, scale) for pair in batch])
@@ -229,8 +228,7 @@ def read_tile(image, rows, columns, scale):
     across = mirrored(columns.read_start, columns.read_stop, image.shape[2])
     down = mirrored(rows.read_start, rows.read_stop, image.shape[1])
     values = image[:, down[:, None], across]  # (C, side, side')
-    if scale is not None:
-        values = normalise(values, scale)
+    values = values if scale is None else normalise(values, scale)
     native = np.float64 if values.dtype.itemsize > 4 else np.float32
     return torch.from_numpy(values.astype(native, copy=False))
 
@@ -269,7 +267,7 @@ def check_out(config, image, out):
     if out is None:
         return np.empty(shape, np.float32)
     if not isinstance(out, np.ndarray) or out.dtype.kind != "f":
-        kind = getattr(out, "dtype", type(out).__name__)
+        kind = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
         raise TypeError(f"out must be a NumPy array or memmap of floats, not {kind}")
     if out.shape != shape or not out.flags.writeable:
         what = f"it is {out.shape}" if out.shape != shape else "it is read-only"
@@ -285,7 +283,7 @@ def check_out(config, image, out):
 def parser():
     what = "Find the objects in an image, or in every image of a folder."
     it = argparse.ArgumentParser(prog="python -m unet_lesson.tiling", description=what)
-    it.add_argument("checkpoint", metavar="CHECKPOINT", help="best.pt of a training run")
+    it.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="best.pt of a run")
     it.add_argument("image", metavar="IMAGE", type=Path, help="a PNG or TIFF, or a folder of them")
     it.add_argument("output", metavar="OUTPUT", type=Path, help="label image, or folder for them")
     it.add_argument("--tile", metavar="N", type=int, help="side of the input tile in px")

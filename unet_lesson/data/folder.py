@@ -97,7 +97,8 @@ def _files(folder):
         if path.name.startswith(".") or path.name == "Thumbs.db":
             continue
         if path.suffix.lower() not in SUFFIXES:
-            raise ValueError(f"{path} is no PNG or TIFF ({', '.join(SUFFIXES)}); move it elsewhere")
+            allowed = ", ".join(SUFFIXES)
+            raise ValueError(f"{path} is no PNG or TIFF ({allowed}); convert it or move it away")
         if path.stem in found:
             raise ValueError(f"{found[path.stem]} and {path} have the same name; keep one of them")
         found[path.stem] = path

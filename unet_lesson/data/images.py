@@ -34,7 +34,7 @@ def read_image(path):
     with path.open("rb") as file:
         head = file.read(26)
     if not head.startswith((PNG, *TIFF)):
-        raise ValueError(f"{path}: this is no image (it starts with {head[:8]}); {READABLE}")
+        raise ValueError(f"{path}: this is something else (it starts with {head[:8]}); {READABLE}")
     try:
         pixels = _read_png(path, head) if head.startswith(PNG) else _read_tiff(path)
         return _without_alpha(pixels)
@@ -85,7 +85,9 @@ def _without_alpha(pixels):
         opaque = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
         if (pixels[..., -1] != opaque).any():
             channels = pixels.shape[2]
-            raise ValueError(f"{channels} channels, and the last is no alpha of opaque pixels only")
+            raise ValueError(
+                f"{channels} channels, the last not opaque alpha; save it as grey or RGB"
+            )
         pixels = pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
     if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[2] != 3):
         raise ValueError(f"its shape is {pixels.shape}, neither (H, W) nor (H, W, 3)")
@@ -153,4 +155,6 @@ def _check_finite(values):
     """Raise unless all values are finite."""
     bad = values.size - np.isfinite(values).sum()
     if bad:
-        raise ValueError(f"{bad} of {values.size} values are NaN or infinite; mend or leave out")
+        raise ValueError(
+            f"{bad} of {values.size} values are NaN or infinite; mend the image or leave it out"
+        )

@@ -55,8 +55,13 @@ def border_weights(labels, w0=10.0, sigma=5.0):
     # term under 2^-25 is lost in rounding, and the term is smaller still beyond `reach`.
     reach = sigma * sqrt(2 * max(0.0, log(w0 * 2**25))) if w0 else 0.0
     d1, d2 = two_distances(objects, reach)  # (H, W) each
-    border = w0 * np.exp(-(((d1 + d2) / sigma) ** 2) / 2)  # (H, W); exp(-inf) is 0
+    border = border_term(d1 + d2, w0, sigma)  # (H, W)
     return (class_balance(inside) + np.where(inside, 0, border)).astype(np.float32)
+
+
+def border_term(distance, w0=10.0, sigma=5.0):
+    """w0 exp(-distance^2 / (2 sigma^2)); distance is d1 + d2 in pixels, an infinite one gives 0."""
+    return w0 * np.exp(-((distance / sigma) ** 2) / 2)
 
 
 def class_balance(inside):

@@ -1,8 +1,19 @@
 """Live pictures for JupyterLab: drag, and the network's arithmetic follows."""
 
+from unet_lesson.widgets.augmentation_explorer import AugmentationExplorer
 from unet_lesson.widgets.convolution_explorer import ConvolutionExplorer
 from unet_lesson.widgets.crop_explorer import CropExplorer
 from unet_lesson.widgets.feature_map_browser import FeatureMapBrowser
 from unet_lesson.widgets.shape_explorer import ShapeExplorer
+from unet_lesson.widgets.threshold_explorer import ThresholdExplorer
+from unet_lesson.widgets.weight_map_explorer import WeightMapExplorer
 
-__all__ = ["ConvolutionExplorer", "CropExplorer", "FeatureMapBrowser", "ShapeExplorer"]
+__all__ = [
+    "AugmentationExplorer",
+    "ConvolutionExplorer",
+    "CropExplorer",
+    "FeatureMapBrowser",
+    "ShapeExplorer",
+    "ThresholdExplorer",
+    "WeightMapExplorer",
+]

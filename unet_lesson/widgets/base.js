@@ -37,10 +37,11 @@ function mount(el, name, height) {
 
 // A labelled slider with a number field beside it; both call onInput(value) at each step. A number
 // out of range turns the field red and names the range, with the nearest end as a button.
-function slider(label, { min, max, value, onInput }) {
+function slider(label, { min, max, step = 1, value, onInput }) {
   const id = newId();
-  const range = make("input", { id, type: "range", min, max, step: 1 });
-  const field = make("input", { type: "number", min, max, step: 1, "aria-label": `${label}, number` });
+  const range = make("input", { id, type: "range", min, max, step });
+  const field = make("input", { type: "number", min, max, step, "aria-label": `${label}, number` });
+  const numbers = step === 1 ? "whole numbers" : `multiples of ${step},`;
   const refusal = make("div", { class: "unet-limits unet-wrong", role: "alert" });
   const show = (v) => { // leaves the field alone while someone types in it
     range.value = v;
@@ -51,14 +52,14 @@ function slider(label, { min, max, value, onInput }) {
   };
   const take = (text) => {
     const [v, lo, hi] = [Number(text), Number(range.min), Number(range.max)];
-    const fits = Number.isInteger(v) && v >= lo && v <= hi;
+    const fits = Number.isInteger(v / step) && v >= lo && v <= hi;
     const wrong = text !== "" && !fits;
     field.setAttribute("aria-invalid", wrong);
     refusal.replaceChildren();
     if (wrong) {
-      const near = Math.min(Math.max(Math.round(v), lo), hi);
+      const near = Math.min(Math.max(step * Math.round(v / step), lo), hi);
       const use = () => { field.value = near; take(String(near)); field.focus(); };
-      refusal.append(`whole numbers ${lo} to ${hi}`, make("button", { onclick: use }, near));
+      refusal.append(`${numbers} ${lo} to ${hi}`, make("button", { onclick: use }, near));
     } else if (text !== "") {
       show(v);
       onInput(v);
