@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 SCREEN := $(filter-out Linux,$(shell uname))$(DISPLAY)$(WAYLAND_DISPLAY)
 
-.PHONY: lab test test-browser notebooks
+.PHONY: lab test test-browser notebooks bench study
 lab: .venv/ready
 	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 		$(ROOT) $(if $(SCREEN),,--no-browser) $(LAB_ARGS)
@@ -29,6 +29,14 @@ test-browser: .venv/ready-browser
 notebooks: .venv/ready
 	$(BIN)/python tests/execute_notebooks.py
 
+# `predict` and a training step beside other people's networks of the same shape, as ratios.
+bench: .venv/ready-bench
+	$(BIN)/python tests/bench.py
+
+# The serious run on real nuclei with its ablations, three seeds each; the images are downloaded.
+study: .venv/ready
+	$(BIN)/python tests/nuclei_study.py
+
 # The stamp is written last. Without it a .venv is half made: it is made afresh, and removed if that
 # fails. With it (the requirements have changed since) it is brought up to date where it stands.
 .venv/ready: pyproject.toml constraints.txt
@@ -41,5 +49,5 @@ notebooks: .venv/ready
 		|| { rm -rf .venv; echo "The install failed and .venv was removed. Mend the cause shown above and run make again."; exit 1; }; \
 	fi
 
-.venv/ready-browser: .venv/ready
-	@$(PIP) --editable '.[test,browser]' && touch $@
+.venv/ready-%: .venv/ready
+	@$(PIP) --editable '.[test,$*]' && touch $@

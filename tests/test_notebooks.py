@@ -30,8 +30,8 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
-def test_the_five_notebooks_are_here():
-    assert [path.stem[:2] for path in PATHS] == ["00", "01", "02", "03", "04"]
+def test_the_notebooks_are_here():
+    assert [path.stem[:2] for path in PATHS] == [f"{number:02}" for number in range(9)]
 
 
 @every_notebook

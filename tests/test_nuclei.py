@@ -134,8 +134,8 @@ def served(server, *names):
 TRAIN = ["images/IXM_A01.tif", "images/IXM_B02.tif", "masks/IXM_A01.png", "masks/IXM_B02.png"]
 
 
-def test_each_file_is_fetched_once_and_kept(server, capsys, caplog):
-    caplog.set_level("INFO")
+def test_each_file_is_fetched_once_and_kept(server, capsys, caplog, monkeypatch):
+    monkeypatch.setattr(pooch.get_logger(), "handlers", [caplog.handler])
     fields = nuclei("train")
     assert sorted(server.asked) == [f"/cell%20nuclei/{name}" for name in TRAIN]
     assert contents(server.cache) == served(server, *TRAIN)

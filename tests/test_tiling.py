@@ -1,7 +1,7 @@
 """Tiles against the whole image at once, and what breaks them, measured.
 
 The oracle pads the image with np.pad, runs the model itself once and cuts the result; tiles laid
-by hand (`lay`) are plain loops, so neither shares a line with unet_lesson/tiling.py.
+by hand (`lay`) are plain loops, so neither shares a line with what is tested.
 """
 
 import tracemalloc
@@ -14,11 +14,12 @@ import torch
 from skimage import io, measure
 from torch import nn
 
-from unet_lesson import UNet, UNetConfig, shapes, tiling
+from unet_lesson import UNet, UNetConfig, shapes, tile_plan, tiling
 from unet_lesson.data.images import normalise
 from unet_lesson.model import UNetWithoutSkips
 from unet_lesson.objective import objects
-from unet_lesson.tiling import halo, margin, mirrored, plan_axis, predict
+from unet_lesson.tile_plan import halo, margin, plan_axis, smallest_tile
+from unet_lesson.tiling import mirrored, predict
 
 EXACT = [(padding, up) for padding in (0, 1) for up in ("transpose", "nearest")]
 
@@ -100,7 +101,7 @@ def gap(a, b):
 @pytest.mark.parametrize(("padding", "up"), EXACT)
 def test_tiles_equal_the_whole_image(depth, padding, up):
     unet, step = network(up, padding, depth), 2**depth
-    smallest = tiling.smallest_tile(unet.config)
+    smallest = smallest_tile(unet.config)
     image = picture(smallest // 2 + 3 * step + 1, smallest + 7)
     for dtype, limit in ((torch.float64, 1e-12), (torch.float32, 1e-4)):
         unet.to(dtype)
@@ -116,7 +117,7 @@ def test_tiles_equal_the_whole_image(depth, padding, up):
 def test_any_size_is_exact(padding, up, size):
     unet = network(up, padding, depth=2)
     image = picture(1, *size)
-    for tile in (tiling.smallest_tile(unet.config), None):
+    for tile in (smallest_tile(unet.config), None):
         result = predict(unet, image, tile=tile)
         assert (result.shape, result.dtype) == ((2, *size), np.float32)
         assert abs(result - whole(unet, image)).max() < 1e-5
@@ -141,13 +142,13 @@ def test_outputs_of_388_are_laid_every_384():
         (292, 864, 384, 512),  # the last tile is moved back, by whole blocks of 16
         (420, 992, 512, 900),
     ]
-    assert (margin(config), halo(config), tiling.tile_step(config, 572)) == (92, 0, 384)
+    assert (margin(config), halo(config), tile_plan.tile_step(config, 572)) == (92, 0, 384)
 
 
 @pytest.mark.parametrize("config", [UNetConfig(depth=2), UNetConfig.padded(depth=2, up="nearest")])
 def test_a_plan_covers_the_axis_once_and_keeps_to_the_blocks(config):
     for size in range(1, 150):
-        for tile in shapes.legal_sizes(config, tiling.smallest_tile(config), 90):
+        for tile in shapes.legal_sizes(config, smallest_tile(config), 90):
             plan = plan_axis(config, size, tile)
             assert plan[0].start == 0 and plan[-1].stop == size
             assert all(a.stop == b.start for a, b in pairwise(plan))
@@ -397,7 +398,7 @@ def test_a_huge_image_is_scaled_without_reading_it_whole(tmp_path):
 
 
 def plan(start, stop):
-    return tiling.Tile(start, stop, start, stop)
+    return tile_plan.Tile(start, stop, start, stop)
 
 
 @pytest.mark.parametrize(
@@ -411,7 +412,7 @@ def plan(start, stop):
     ],
 )
 def test_the_chosen_tile_is_whole_for_a_small_image_and_bounded_for_a_large(config, size, tiles):
-    tile = tiling.choose_tile(config, *size)
+    tile = tile_plan.choose_tile(config, *size)
     plans = [plan_axis(config, n, tile) for n in size]
     assert len(plans[0]) * len(plans[1]) == tiles
     joined = next(
@@ -421,8 +422,8 @@ def test_the_chosen_tile_is_whole_for_a_small_image_and_bounded_for_a_large(conf
         or row.name.endswith(f"{config.depth - 1}.up.2")
     )
     values = 2 * np.prod(joined.shape)  # upsampled and skip
-    assert 4 * values <= 1.05 * tiling.LARGEST_MAP or tile == tiling.smallest_tile(config)
-    assert tiling.choose_tile(config, 5000, 5000, batch_size=8) <= tile or tiles == 1
+    assert 4 * values <= 1.05 * tile_plan.LARGEST_MAP or tile == smallest_tile(config)
+    assert tile_plan.choose_tile(config, 5000, 5000, batch_size=8) <= tile or tiles == 1
 
 
 # ---- refusals ------------------------------------------------------------------------------

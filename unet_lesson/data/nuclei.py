@@ -55,7 +55,7 @@ def nuclei(split):
     so that the three splits have about as many nuclei to a field (112, 111, 118), before
     anything was trained. Each has fields of the rows A to E and G.
 
-    Each file is fetched once (1.4 MB a field) and checked against its sha256 at every use.
+    Each file is fetched once (0.7 MB a field) and checked against its sha256 at every use.
     The folder is pooch's cache for "unet_lesson", or what UNET_LESSON_DATA names; a folder with
     all files in images/NAME.tif and masks/NAME.png is only read. A damaged file is named in a
     printed line and fetched again.

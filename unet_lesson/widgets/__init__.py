@@ -6,6 +6,8 @@ from unet_lesson.widgets.crop_explorer import CropExplorer
 from unet_lesson.widgets.feature_map_browser import FeatureMapBrowser
 from unet_lesson.widgets.shape_explorer import ShapeExplorer
 from unet_lesson.widgets.threshold_explorer import ThresholdExplorer
+from unet_lesson.widgets.tile_explorer import TileExplorer
+from unet_lesson.widgets.training_monitor import TrainingMonitor
 from unet_lesson.widgets.weight_map_explorer import WeightMapExplorer
 
 __all__ = [
@@ -15,5 +17,7 @@ __all__ = [
     "FeatureMapBrowser",
     "ShapeExplorer",
     "ThresholdExplorer",
+    "TileExplorer",
+    "TrainingMonitor",
     "WeightMapExplorer",
 ]

@@ -1,6 +1,7 @@
 """Overlap-tile on an image: what a tile reads, what it writes, and what the overlap costs."""
 
 from bisect import bisect
+from dataclasses import replace
 from math import ceil
 
 import matplotlib.pyplot as plt
@@ -10,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from unet_lesson import figures, shapes
 from unet_lesson.config import UNetConfig
-from unet_lesson.tiling import halo, margin, plan_axis, smallest_tile, tile_step, whole_side
+from unet_lesson.tile_plan import halo, margin, plan_axis, smallest_tile, tile_step, whole_side
 from unet_lesson.widgets.base import Explorer, script
 from unet_lesson.widgets.stills import _caption
 
@@ -28,7 +29,9 @@ def tile_table(config, height, width):
     """What the browser looks up for one network and image.
 
     legal: the input tiles of the slider, from the smallest that can be laid in steps to the one
-    that covers the image. waste: for each the share of the work that is overlap, 0 to 1.
+    that covers the image. waste: for each the share of the work that is overlap, 0 to 1, on this
+    image; endless: the same on an image without end, where all tiles are inner ones.
+    read: first row and column that any tile reads, then one beyond the last row, the last column.
     answers: an entry for each tile from 0 to the largest; 0 stands for any other number. It has
     words, and down and across: per tile [read start, read stop, start, stop, mirrored before,
     mirrored behind], in pixels. Or it has a problem in words and the nearest legal tiles.
@@ -36,7 +39,11 @@ def tile_table(config, height, width):
     largest = max(whole_side(config, height), whole_side(config, width))
     legal = shapes.legal_sizes(config, smallest_tile(config), largest + 1)
     answers = [_answer(config, (height, width), tile, legal) for tile in range(largest + 1)]
-    return {"legal": legal, "waste": [answers[n]["waste"] for n in legal], "answers": answers}
+    waste = [answers[n]["waste"] for n in legal]
+    endless = [_endless(config, tile) for tile in legal]
+    rim = margin(config)
+    read = [-rim, *(whole_side(config, n) - rim for n in (height, width))]
+    return {"legal": legal, "waste": waste, "endless": endless, "read": read, "answers": answers}
 
 
 def _answer(config, size, tile, legal):
@@ -65,6 +72,16 @@ def macs(config, height, width):
     return sum(row.macs for row in shapes.trace(config, height, width))
 
 
+def _endless(config, tile):
+    """The share of overlap if every tile is an inner one: what a pixel needs against what it takes.
+
+    Far from any border a pixel takes what it takes in a padded network.
+    """
+    block = 2**config.depth
+    needed = macs(replace(config, padding=1), block, block) / block**2
+    return 1 - needed * tile_step(config, tile) ** 2 / macs(config, tile, tile)
+
+
 def _axis_entry(part, size):
     return [*part, max(0, -part.read_start), max(0, part.read_stop - size)]
 
@@ -80,7 +97,9 @@ def _words(config, sides, counts, tile, waste):
     )
     if counts == [1, 1]:
         return f"{start}: one tile covers the image. {end}"
-    rim = f"halo {halo(config)} cut off at inner sides" if config.padding else _output(config, sides)
+    rim = (
+        f"halo {halo(config)} cut off at inner sides" if config.padding else _output(config, sides)
+    )
     laid = f"laid every {tile_step(config, tile)} pixels"
     return f"{start}, {rim}, {laid}: {counts[0]} x {counts[1]} tiles. {end}"
 
@@ -130,12 +149,12 @@ class TileExplorer(Explorer):
             size=list(size),
             seen=[before, behind, step],
             grey=(255 * grey).round().astype(np.uint8).tobytes(),
-            table=tile_table(configuration(depth, padding), *size),
         )
+        self.table = tile_table(configuration(depth, padding), *size)
 
     @traitlets.observe("depth", "padding")
     def _new_network(self, change):
-        if self.size:  # not while the first values are set
+        if self.table:  # not while the first values are set
             self.table = tile_table(configuration(self.depth, self.padding), *self.size)
 
     @property
@@ -181,23 +200,23 @@ class TileExplorer(Explorer):
         """The image, pale where it is mirrored, with all parts written and the tile in hand."""
         before, behind, _ = self.seen
         height, width = self.size
-        extent = (-before, width + behind, height + behind, -before)
-        axes.imshow(self._wide, cmap="gray", extent=extent)
+        first, last_row, last_column = self.table["read"]
+        axes.imshow(self._wide, "gray", extent=(-before, width + behind, height + behind, -before))
+        axes.set(xlim=(first, last_column), ylim=(last_row, first))
         axes.set_axis_off()
-        pale = {"fc": "white", "alpha": 0.55, "lw": 0}
         for x, y, wide, tall in (
-            (-before, -before, width + before + behind, before),
-            (-before, height, width + before + behind, behind),
-            (-before, 0, before, height),
-            (width, 0, behind, height),
+            (first, first, last_column - first, -first),
+            (first, height, last_column - first, last_row - height),
+            (first, 0, -first, height),
+            (width, 0, last_column - width, height),
         ):
-            axes.add_patch(Rectangle((x, y), wide, tall, **pale))
+            axes.add_patch(Rectangle((x, y), wide, tall, fc="white", alpha=0.55, lw=0))
         axes.add_patch(Rectangle((0, 0), width, height, fc="none", ec=figures.INK, lw=1.5))
         if "problem" in self.answer:
             return
-        for part in self.answer["down"]:
-            axes.axhline(part[2], before / (width + before + behind), color="white", lw=0.5)
         down, across = self.place
+        axes.hlines([part[2] for part in self.answer["down"]], 0, width, "white", lw=0.6)
+        axes.vlines([part[2] for part in self.answer["across"]], 0, height, "white", lw=0.6)
         for (left, right), (top, bottom), style in (
             (across[:2], down[:2], {"fc": "none", "ec": figures.SKY, "ls": "--"}),
             (across[2:4], down[2:4], {"fc": "#E69F0066", "ec": figures.ORANGE}),
@@ -206,8 +225,14 @@ class TileExplorer(Explorer):
 
     def _draw_waste(self, axes):
         """The share of the work that is overlap, against the tile; a dot where we are."""
-        percent = [100 * share for share in self.table["waste"]]
-        axes.plot(self.table["legal"], percent, color=figures.BLUE, lw=2)
+        lines = (
+            ("waste", figures.BLUE, "-", "this image"),
+            ("endless", figures.INK, ":", "endless"),
+        )
+        for name, colour, dash, label in lines:
+            percent = [100 * share for share in self.table[name]]
+            axes.plot(self.table["legal"], percent, dash, color=colour, lw=2, label=label)
+        axes.legend(fontsize=9, frameon=False, loc="lower left")
         if "problem" not in self.answer:
             axes.plot(self.tile, 100 * self.answer["waste"], "o", color=figures.RED, ms=9)
         axes.set(xlabel="input tile, pixels", ylim=(0, 100))
