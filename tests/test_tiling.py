@@ -4,10 +4,14 @@ The oracle pads the image with np.pad, runs the model itself once and cuts the r
 by hand (`lay`) are plain loops, so neither shares a line with what is tested.
 """
 
+import ast
 import tracemalloc
+import warnings
 from copy import deepcopy
-from itertools import pairwise
+from itertools import pairwise, product
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -424,6 +428,53 @@ def test_the_chosen_tile_is_whole_for_a_small_image_and_bounded_for_a_large(conf
     values = 2 * np.prod(joined.shape)  # upsampled and skip
     assert 4 * values <= 1.05 * tile_plan.LARGEST_MAP or tile == smallest_tile(config)
     assert tile_plan.choose_tile(config, 5000, 5000, batch_size=8) <= tile or tiles == 1
+
+
+# ---- what notebook 08 builds ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    """The names that the functions in the cells of notebook 08 define."""
+    path = Path(__file__).parent.parent / "notebooks" / "08_overlap_tile.ipynb"
+    names = {"torch": torch, "np": np, "product": product, "shapes": shapes, "margin": 44}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            tree = ast.parse(cell.source)
+            tree.body = [part for part in tree.body if isinstance(part, ast.FunctionDef)]
+            exec(compile(tree, cell.id, "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize(("side", "overlap"), [(64, 0.5), (96, 0.25), (48, 0.5)])
+def test_the_notebooks_sliding_window_is_monais(notebook, side, overlap):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # monai's own, at its import
+        from monai.inferers import sliding_window_inference
+    unet = network(padding=1, depth=3)
+    image = picture(130, 200).astype(np.float32)
+    step = int(side * (1 - overlap))
+    mine = notebook["sliding_window"](unet, image, side, step)
+    with torch.no_grad():
+        expected = sliding_window_inference(
+            torch.tensor(image)[None, None], side, 4, unet, overlap=overlap, mode="gaussian"
+        )[0]
+    torch.testing.assert_close(mine, expected, rtol=0, atol=2e-4)
+    assert gap(mine, whole_logits(unet, image[None]))[0] > 0.05  # near, and never exact
+
+
+def test_the_notebooks_tiles_are_those_of_predict(notebook):
+    valid, padded = network(depth=3), network(padding=1, depth=3)
+    image = picture(150, 208).astype(np.float32)
+    for mine, expected in (
+        (notebook["whole"](valid, image), whole(valid, image[None])),
+        (notebook["tiled"](valid, image, 156, 64), predict(valid, image, tile=156)),
+        (notebook["windows"](padded, image[:144], 80, 48), predict(padded, image[:144], tile=176)),
+    ):
+        assert abs(mine.softmax(0).numpy() - expected).max() < 1e-4
+    halos = [notebook["my_halo"](depth)[1] for depth in range(1, 7)]
+    configs = [UNetConfig.padded(depth=depth, up="transpose") for depth in range(1, 7)]
+    assert halos == [halo(config) for config in configs]
 
 
 # ---- refusals ------------------------------------------------------------------------------
