@@ -1,8 +1,8 @@
 """The serious run on BBBC039 and its ablations, three seeds each: `make study`.
 
 Each row is one command, python -m unet_lesson.training; what they print for the test fields goes
-into notebooks/nuclei_study.json, which notebook 07 draws. Runs that are done are not repeated,
-and stopped ones go on where they were. About an hour and a half on two CPU cores.
+into notebooks/nuclei_study.json, which notebook 07 draws. Stopped runs go on where they
+were; of runs that are done only the scores are taken again. About an hour on two CPU cores.
 """
 
 import json
@@ -36,13 +36,13 @@ def train(job):
     """One run in a process of its own -> the metrics of its best epoch on the test fields."""
     name, seed, folder = job
     out = folder / f"{name.replace(' ', '-')}-{seed}"
-    if not (out / "metrics.json").exists():
-        command = f"{COMMON} {VARIANTS[name]} --seed {seed} --resume --out {shlex.quote(str(out))}"
-        print("python -m unet_lesson.training", command, flush=True)
-        with (folder / f"{out.name}.log").open("w") as log:
-            run = [sys.executable, "-m", "unet_lesson.training", *shlex.split(command)]
-            one = {**os.environ, "OMP_NUM_THREADS": "1"}
-            subprocess.run(run, check=True, env=one, stdout=log, stderr=log)
+    command = f"{COMMON} {VARIANTS[name]} --seed {seed} --resume --out {shlex.quote(str(out))}"
+    log = folder / f"{out.name}.log"
+    print(f"python -m unet_lesson.training {command}  (what it says goes to {log})", flush=True)
+    with log.open("a") as file:
+        run = [sys.executable, "-m", "unet_lesson.training", *shlex.split(command)]
+        one = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(run, check=True, env=one, stdout=file, stderr=file)
     return json.loads((out / "metrics.json").read_text())["test"]
 
 

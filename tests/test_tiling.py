@@ -540,12 +540,14 @@ def checkpoint(tmp_path):
     from unet_lesson.training.checkpoint import save_checkpoint
 
     unet = network()
+    nn.init.constant_(unet.head.bias[1:].data, 0.05)  # no ties where all features are 0
     save_checkpoint(tmp_path / "best.pt", unet, torch.optim.Adam(unet.parameters()), [], {})
     return unet, tmp_path / "best.pt"
 
 
-def test_the_command_labels_one_image_or_a_folder(checkpoint, tmp_path):
+def test_the_command_labels_one_image_or_a_folder(checkpoint, tmp_path, monkeypatch):
     unet, path = checkpoint
+    monkeypatch.setattr(tiling, "SPECK", 3)  # this network is untrained: it sees small things
     folder = tmp_path / "in"
     folder.mkdir()
     image = (picture(70, 90) * 255).astype(np.uint8)
@@ -557,13 +559,35 @@ def test_the_command_labels_one_image_or_a_folder(checkpoint, tmp_path):
     tiling.main([str(path), str(folder), str(tmp_path / "out")])
     names = sorted(file.name for file in (tmp_path / "out").iterdir())
     assert names == ["a.png", "b.tif", "c.tiff"]
-    expected = measure.label(predict(unet, image)[1] > 0.5, connectivity=1)
-    assert expected.max() > 1
+    pieces = measure.label(predict(unet, image)[1] > 0.5, connectivity=1)
+    kept = [piece.label for piece in measure.regionprops(pieces) if piece.area >= 3]
+    expected = sum(new * (pieces == old) for new, old in enumerate(kept, 1))
+    assert expected.max() > 1 and len(kept) < pieces.max(), "specks are dropped, as in the scores"
     for file in (tmp_path / "a.tif", tmp_path / "out/a.png"):
         labels = io.imread(file)
         assert labels.dtype == np.uint16 and (labels == expected).all()
     floats = normalise(io.imread(folder / "c.tiff"))
-    assert (io.imread(tmp_path / "out/c.tiff") == objects(predict(unet, floats)[1] > 0.5)).all()
+    assert (io.imread(tmp_path / "out/c.tiff") == objects(predict(unet, floats)[1] > 0.5, 3)).all()
+
+
+def test_the_command_overwrites_nothing(checkpoint, tmp_path, capsys):
+    _, path = checkpoint
+    (tmp_path / "images").mkdir(), (tmp_path / "masks").mkdir()
+    io.imsave(tmp_path / "images" / "a.png", np.zeros((40, 40), np.uint8), check_contrast=False)
+    (tmp_path / "masks" / "a.png").write_bytes(b"drawn by hand")
+    for given in (("images", "masks"), ("images/a.png", "masks/a.png")):
+        with pytest.raises(SystemExit) as stop:
+            tiling.main([str(path), *(str(tmp_path / name) for name in given)])
+        assert stop.value.code == 2 and "a.png exists; move it away" in capsys.readouterr().err
+    assert (tmp_path / "masks" / "a.png").read_bytes() == b"drawn by hand"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_image_that_is_not_finite_is_refused(value):
+    image = picture(60, 80).astype(np.float32)
+    image[30, 40] = value
+    with pytest.raises(ValueError, match="NaN or infinite values near row"):
+        predict(UNet(UNetConfig(base_channels=2, depth=1, up="transpose")), image)
 
 
 def test_more_objects_than_uint16_holds(tmp_path, refused):

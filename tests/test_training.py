@@ -11,6 +11,7 @@ import time
 import warnings
 from functools import partial
 from multiprocessing import get_context
+from shutil import copyfile
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ from unet_lesson.training import (
     save_checkpoint,
     train_step,
 )
-from unet_lesson.training.__main__ import main
+from unet_lesson.training.__main__ import load_data, main, parser, prepare
 
 CONFIG = UNetConfig(base_channels=2, depth=1, up="transpose")
 CPU = torch.device("cpu")
@@ -54,11 +55,11 @@ def new_tiles(config=CONFIG, **changes):
     return Tiles(pairs(), config, **{"tile": 32, "per_image": 4} | changes)
 
 
-def run(out=None, epochs=4, network=None, **changes):
+def run(out=None, epochs=4, network=None, tiles=None, **changes):
     """A short run -> (network, history)."""
-    network = network or new_network()
+    network, tiles = network or new_network(), tiles or new_tiles()
     given = {"val": pairs(1), "batch_size": 4, "device": "cpu", "out": out} | changes
-    return network, fit(network, new_tiles(), epochs=epochs, **given)
+    return network, fit(network, tiles, epochs=epochs, **given)
 
 
 def same_weights(a, b):
@@ -300,8 +301,9 @@ def test_a_missing_checkpoint_is_named():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"network": new_network(UNetConfig(base_channels=4, depth=1))}, "run of another network"),
-        ({"network": new_network(kind=UNetWithoutSkips)}, "run of another network"),
+        ({"network": new_network(kind=UNetWithoutSkips)}, "another network: UNet, UNetConfig"),
+        ({"tiles": Tiles(pairs(3)[1:], CONFIG, tile=32, per_image=4)}, "the training images"),
+        ({"tiles": new_tiles(seed=1)}, "a run with seed 0, not 1"),
         ({"batch_size": 2}, "a run with batch_size 4, not 2"),
         ({"learning_rate": 0.1}, "a run with learning_rate 0.005, not 0.1"),
         ({"out": None}, "needs `out`"),
@@ -314,11 +316,36 @@ def test_another_run_is_not_resumed(checkpoint, changes, words):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"epochs": 0}, "epochs must be 1"), ({"batch_size": 9}, "at most the 8")],
+    [
+        ({"epochs": 0}, "epochs must be 1"),
+        ({"batch_size": 9}, "at most the 8"),
+        ({"batch_size": 0}, "batch_size must be 1"),
+        ({"network": new_network(UNetConfig(base_channels=4, depth=1))}, "tiles were cut for"),
+        ({"learning_rate": 1e30}, "the loss is .*: try a tenth of the learning rate"),
+    ],
 )
 def test_fit_refuses(changes, words):
     with pytest.raises(ValueError, match=words):
         run(**changes)
+
+
+def test_fit_refuses_a_folder_that_holds_a_run_and_what_is_no_unet(checkpoint):
+    before = checkpoint.read_bytes()
+    with pytest.raises(ValueError, match="holds a run already"):
+        run(checkpoint.parent, 1)
+    assert checkpoint.read_bytes() == before
+    with pytest.raises(TypeError, match="a unet_lesson UNet, not a Conv2d"):
+        run(network=torch.nn.Conv2d(1, 2, 3))
+    with pytest.raises(ValueError, match="no image to evaluate on"):
+        evaluate(new_network(), [])
+
+
+def test_numpy_numbers_as_settings_leave_a_checkpoint_that_can_be_read(tmp_path):
+    tiles = new_tiles(seed=np.arange(3)[1], w0=np.float32(5), augmentation=np.float64(0.5))
+    given = {"batch_size": np.int64(4), "learning_rate": np.logspace(-3, -2, 2)[0]}
+    fit(new_network(), tiles, epochs=1, device="cpu", out=tmp_path, **given)
+    settings = load_checkpoint(tmp_path / "last.pt").settings
+    assert settings["seed"] == 1 and settings["w0"] == 5 and settings["learning_rate"] == 1e-3
 
 
 def test_a_failed_write_leaves_the_old_checkpoint(checkpoint, monkeypatch):
@@ -400,7 +427,8 @@ def test_a_run_from_the_terminal_stopped_and_resumed(folder, tmp_path, capsys):
         main([*given, *SMALL, *more])
 
     command("a", 3)
-    command("b", 1)
+    command("b", 1, "--resume")
+    assert "holds no whole epoch yet" in capsys.readouterr().out
     command("b", 3, "--resume")
     for name in ("last.pt", "best.pt", "history.json", "metrics.json", "samples/0.png"):
         assert (tmp_path / "a" / name).exists()
@@ -419,10 +447,11 @@ def test_a_run_from_the_terminal_stopped_and_resumed(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--data", "nowhere"], "nowhere"),
+        (["--data", "nucleii"], "must be bbbc039, em, nuclei or a folder, not 'nucleii'"),
+        (["--data", "em", "--seed", "-1"], "--seed must be 0 or more"),
         (["--data", "em", "--depth", "0"], "depth must be 1 or more"),
         (["--data", "em", "--preset", "best"], "invalid choice: 'best'"),
-        (["--data", "em", "--batch-size", "0", *SMALL[:4]], "per_image must be 1|batch_size 0"),
+        (["--data", "em", "--batch-size", "0", *SMALL[:4]], "--batch-size must be 1"),
     ],
 )
 def test_the_command_refuses_in_one_sentence(tmp_path, capsys, monkeypatch, options, words):
@@ -453,3 +482,26 @@ def test_the_default_device_is_the_one_the_lesson_names():
     network = new_network()
     fit(network, new_tiles(), epochs=1, batch_size=4)
     assert next(network.parameters()).device.type == device().type
+
+
+def test_a_folder_with_its_own_sides_is_taken_as_it_is(folder, tmp_path):
+    for side, numbers in (("train", "01"), ("val", "2"), ("test", "34")):
+        for kind in ("images", "masks"):
+            (tmp_path / side / kind).mkdir(parents=True)
+            for number in numbers:
+                copyfile(folder / kind / f"{number}.png", tmp_path / side / kind / f"{number}.png")
+    sides = load_data(str(tmp_path))
+    assert {side: sides[side].names for side in sides} == {
+        "train": ["0", "1"],
+        "val": ["2"],
+        "test": ["3", "4"],
+    }
+
+
+@pytest.mark.parametrize(("depth", "least"), [(1, 200), (4, 100), (5, 90), (6, 60)])
+def test_a_deep_network_gets_a_tile_with_a_useful_output(depth, least):
+    image, labels = nuclei_like(0, 256)
+    wide = np.tile(image, (4, 4)), np.tile(labels, (4, 4))
+    command = ["--data", "em", "--out", "x", "--base-channels", "1", "--depth", str(depth)]
+    network, tiles = prepare(parser().parse_args(command), [wide])
+    assert tiles.inside >= least and tiles.config == network.config

@@ -226,5 +226,5 @@ def mixed_precision(where):
 
     where: a torch.device. On a CPU, and on a GPU without bfloat16, it changes nothing.
     """
-    gains = where.type == "cuda" and torch.cuda.is_bf16_supported()
+    gains = where.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(where.type, torch.bfloat16, enabled=gains)

@@ -15,6 +15,7 @@ from skimage.segmentation import relabel_sequential
 
 from unet_lesson.config import check_count
 
+SPECK = 20  # pixels: a smaller piece of a prediction is taken for a speck, not for an object
 SMOOTH = 1e-5  # keeps 0 / 0 out of the soft Dice; small enough not to be seen elsewhere
 
 # ---- losses ----------------------------------------------------------------------------------

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from skimage import io
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 from tqdm.auto import tqdm
 
 from unet_lesson import model as models
 from unet_lesson.config import check_count
 from unet_lesson.data.images import contrast, normalise, read_image
-from unet_lesson.objective import objects
+from unet_lesson.objective import SPECK, objects
 from unet_lesson.tile_plan import choose_tile, margin, plan_axis
 
 READABLE = (".png", ".tif", ".tiff")
@@ -61,7 +61,7 @@ def predict(model, image, *, tile=None, batch_size=1, device=None, out=None):
     device = weight.device if device is None else torch.device(device)
     network = fastest(model, device)
     precise = torch.promote_types(weight.dtype, torch.float32)  # for the softmax
-    bar = tqdm(total=len(tiles), desc="tiles", unit="tile", delay=2)
+    bar = tqdm(total=len(tiles), desc="tiles", unit="tile", delay=2, leave=False)
     with torch.inference_mode(), bar:
         for first in range(0, len(tiles), batch_size):
             batch = tiles[first : first + batch_size]
@@ -88,13 +88,15 @@ def fastest(model, device):
 
     In eval mode BatchNorm multiplies and adds constants; so does the convolution before it.
     """
-    network = deepcopy(model).eval().to(device)
+    network = deepcopy(model).eval().to(device, memory_format=torch.channels_last)
     for block in network.modules():
         if isinstance(block, models.DoubleConv) and block.batch_norm:
             conv1, norm1, relu1, conv2, norm2, relu2 = block.layers
-            conv1, conv2 = fuse_conv_bn_eval(conv1, norm1), fuse_conv_bn_eval(conv2, norm2)
+            for conv, norm in ((conv1, norm1), (conv2, norm2)):
+                seen = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+                conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *seen)
             block.layers = nn.Sequential(conv1, relu1, conv2, relu2)
-    return network.to(memory_format=torch.channels_last)
+    return network
 
 
 def mirrored(start, stop, size):
@@ -112,6 +114,8 @@ def read_tile(image, rows, columns, scale):
     across = mirrored(columns.read_start, columns.read_stop, image.shape[2])
     down = mirrored(rows.read_start, rows.read_stop, image.shape[1])
     values = image[:, down[:, None], across]  # (C, side, side')
+    if not np.isfinite(values).all():
+        raise ValueError(f"the image holds NaN or infinite values near row {rows.start}")
     values = values if scale is None else normalise(values, scale)
     native = np.float64 if values.dtype.itemsize > 4 else np.float32
     return torch.from_numpy(values.astype(native, copy=False))
@@ -175,13 +179,16 @@ def parser():
 
 
 def main(arguments=None):
-    """Run the command; a bad input ends in one sentence and exit code 2."""
+    """Run the command; a bad input ends in one sentence and exit code 2, Ctrl-C in 130."""
     asked = parser().parse_args(arguments)
     try:
         run(asked)
     except (OSError, TypeError, ValueError) as error:
         print(f"{parser().prog}: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"Stopped. What {asked.output} holds is whole.")
+        sys.exit(130)
 
 
 def run(asked):
@@ -196,10 +203,10 @@ def run(asked):
         if pixels.dtype not in (np.uint8, np.uint16):
             pixels = normalise(pixels)
         try:
-            classes = predict(model, pixels, tile=asked.tile).argmax(0)
+            inside = predict(model, pixels, tile=asked.tile)[1] > 0.5
         except ValueError as error:
             raise ValueError(f"{source}: {error}") from None
-        write_labels(target, objects(classes == 1))
+        write_labels(target, objects(inside, SPECK))
 
 
 def pairs_of_files(image, output):
@@ -211,12 +218,21 @@ def pairs_of_files(image, output):
     if not image.is_dir():
         if output.suffix.lower() not in READABLE:
             raise ValueError(f"{output}: the output must end in {', '.join(READABLE)}")
-        return [(image, output)]
+        output.parent.mkdir(parents=True, exist_ok=True)
+        return _none_lost([(image, output)])
     files = sorted(f for f in image.glob("[!.]*") if f.suffix.lower() in READABLE)
     if not files:
         raise ValueError(f"{image} holds no file that ends in {', '.join(READABLE)}")
     output.mkdir(parents=True, exist_ok=True)
-    return [(path, output / path.name) for path in files]
+    return _none_lost([(path, output / path.name) for path in files])
+
+
+def _none_lost(pairs):
+    """Return the pairs of files if no output exists yet, else raise."""
+    for _, path in pairs:
+        if path.exists():
+            raise FileExistsError(f"{path} exists; move it away, or name another output")
+    return pairs
 
 
 def write_labels(path, labels):

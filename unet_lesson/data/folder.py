@@ -69,7 +69,7 @@ class FolderPairs(Sequence):
         """{"train": ..., "val": ..., "test": ...} by whole images, the same at every call.
 
         In every five names the fourth goes to "val", the fifth to "test". Images of one sample
-        (a well, a patient, a film) should not be on two sides: use one folder for each side then.
+        (a well, a patient, a film) should not be on two sides: then make one for each side.
         Raises ValueError for fewer than 5 pairs.
         """
         if len(self) < 5:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import torch
+from skimage.segmentation import relabel_sequential
 from torch.utils.data import Dataset
 
 from unet_lesson import shapes
-from unet_lesson.config import check_config, check_count
+from unet_lesson.config import check_config, check_count, check_whole
 from unet_lesson.data.augment import augment
 from unet_lesson.data.weights import border_weights, classes
 
@@ -29,10 +30,11 @@ class Tiles(Dataset):
     """
 
     def __init__(self, pairs, config, *, tile, per_image=1, augmentation=1.0, w0=10.0, seed=0):
-        self.tile, self.per_image = tile, check_count("per_image", per_image)
-        self.augmentation, self.w0 = augmentation, w0
-        self.seed, self.epoch = seed, 0
-        self.inside = shapes.output_size(check_config(config), tile, tile)[0]
+        self.config, self.tile = check_config(config), check_whole("tile", tile)
+        self.per_image = check_count("per_image", per_image)
+        self.augmentation, self.w0 = float(augmentation), None if w0 is None else float(w0)
+        self.seed, self.epoch = check_count("seed", seed, least=0), 0
+        self.inside = shapes.output_size(config, tile, tile)[0]
         self.fields = [self._field(number, *pair) for number, pair in enumerate(pairs)]
         if not self.fields:
             raise ValueError("there is no image to cut tiles from")
@@ -52,6 +54,7 @@ class Tiles(Dataset):
         weights = ones if self.w0 is None else border_weights(labels, self.w0)
         rim = (self.tile - self.inside) // 2
         around = ((rim, rim), (rim, rim))
+        labels, _, _ = relabel_sequential(labels)  # 1, 2, 3, ...: small enough to augment
         mirrored = [np.pad(x, around, mode="reflect") for x in (*image, labels, weights)]
         return np.stack(mirrored[:-2]), *mirrored[-2:]
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from datetime import timedelta
 from math import ceil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch.distributed as dist
 
 from unet_lesson import figures, shapes
 from unet_lesson import model as models
-from unet_lesson.config import UNetConfig
+from unet_lesson.config import UNetConfig, check_count
 from unet_lesson.data import FolderPairs, Tiles, em_like, nuclei, nuclei_like
 from unet_lesson.tiling import margin, predict
 from unet_lesson.training.checkpoint import load_checkpoint, write_whole
@@ -21,7 +22,8 @@ from unet_lesson.training.loop import evaluate, fit, process_rank
 
 PRESETS = {"blog": UNetConfig.blog, "paper": UNetConfig.paper, "padded": UNetConfig.padded}
 FIELDS = {"train": range(24), "val": range(24, 32), "test": range(32, 40)}  # synthetic seeds
-LARGEST_TILE = 284  # px: the input tile is the largest up to this that fits the images
+LARGEST_TILE = 284  # px: the input tile is the largest up to this that fits the images,
+OUTPUT = 100  # px: but large enough, in a deep network, for an output of about so many
 STEPS = 6  # an epoch has at least so many, however few the images
 EXAMPLE = """examples:
   python -m unet_lesson.training --data nuclei --base-channels 8 --depth 3 --out runs/first
@@ -82,9 +84,14 @@ def main(arguments=None):
 def run(asked):
     """Train, and score the best epoch on the test images -> whether it came to the end."""
     place = start_processes()
-    resume = (asked.out / "last.pt").exists()
-    if resume and not asked.resume:
+    check_count("--batch-size", asked.batch_size)
+    check_count("--seed", asked.seed, least=0)
+    resume = asked.resume and (asked.out / "last.pt").exists()
+    if asked.resume and not resume:
+        print(f"{asked.out} holds no whole epoch yet: the run starts from the beginning.")
+    if not asked.resume and (asked.out / "last.pt").exists():
         raise ValueError(f"{asked.out} holds a run already: give --resume, or another folder")
+    (asked.out / "metrics.json").unlink(missing_ok=True)
     splits = load_data(asked.data)
     network, tiles = prepare(asked, splits["train"])
     history = fit(
@@ -115,7 +122,8 @@ def prepare(asked, train):
     torch.manual_seed(asked.seed)
     network = (models.UNetWithoutSkips if asked.no_skips else models.UNet)(config)
     room = min(min(labels.shape) for _, labels in train) + 2 * margin(config)
-    below, above = shapes.nearest_legal(config, min(room, LARGEST_TILE))
+    most = max(LARGEST_TILE, OUTPUT + 2 * margin(config))
+    below, above = shapes.nearest_legal(config, min(room, most))
     per_image = ceil(STEPS * asked.batch_size / len(train))
     tiles = Tiles(
         train,
@@ -132,9 +140,14 @@ def start_processes():
     """Join the other processes if torchrun started several -> the device of this one."""
     if "LOCAL_RANK" not in os.environ:
         return models.device()
-    gpus = torch.cuda.is_available()
-    dist.init_process_group("nccl" if gpus else "gloo")
-    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if gpus else torch.device("cpu")
+    local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if 0 < gpus <= local:
+        raise ValueError(f"there are {gpus} GPUs: give torchrun --nproc-per-node={gpus} or fewer")
+    if gpus:
+        torch.cuda.set_device(local)
+    patience = timedelta(hours=6)  # the first process evaluates while the others wait
+    dist.init_process_group("nccl" if gpus else "gloo", timeout=patience)
+    return torch.device("cuda", local) if gpus else torch.device("cpu")
 
 
 def load_data(name):
@@ -144,7 +157,12 @@ def load_data(name):
     if name in ("em", "nuclei"):
         draw = em_like if name == "em" else nuclei_like
         return {split: [draw(seed) for seed in seeds] for split, seeds in FIELDS.items()}
-    return FolderPairs(name).split()
+    folder = Path(name)
+    if not folder.is_dir():
+        raise ValueError(f"--data must be bbbc039, em, nuclei or a folder, not {name!r}")
+    if (folder / "train").is_dir():
+        return {split: FolderPairs(folder / split) for split in FIELDS}
+    return FolderPairs(folder).split()
 
 
 def report(asked, test, place):

@@ -2,7 +2,9 @@
 
 import json
 import os
+import sys
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -13,7 +15,14 @@ from tqdm.auto import tqdm
 
 from unet_lesson import model as models
 from unet_lesson.config import check_count
-from unet_lesson.objective import dice, iou, object_scores, objects, weighted_cross_entropy
+from unet_lesson.objective import (
+    SPECK,
+    dice,
+    iou,
+    object_scores,
+    objects,
+    weighted_cross_entropy,
+)
 from unet_lesson.tiling import predict
 from unet_lesson.training.checkpoint import load_checkpoint, save_checkpoint, write_whole
 
@@ -46,7 +55,9 @@ def epoch_batches(tiles, batch_size, epoch):
     """The batches of one epoch, in an order that depends on the seed and the epoch alone.
 
     In a distributed run each process gets its share of every batch. Tiles that do not fill
-    a last batch are left for another epoch. Raises ValueError if there is no whole batch.
+    a last batch are left for another epoch. The tiles are set to this epoch (`tiles.epoch`), so
+    take one epoch's batches before you ask for the next. Raises ValueError if there is no whole
+    batch.
     """
     rank, world = process_rank()
     if batch_size % world or batch_size > len(tiles):
@@ -58,8 +69,9 @@ def epoch_batches(tiles, batch_size, epoch):
     order = np.random.default_rng((tiles.seed, epoch)).permutation(len(tiles))
     whole = len(tiles) // batch_size
     batches = order[: whole * batch_size].reshape(whole, world, -1)[:, rank]
-    workers = min(8, os.cpu_count()) if torch.accelerator.is_available() else 0
-    return DataLoader(tiles, batch_sampler=batches.tolist(), num_workers=workers)
+    forks = torch.cuda.is_available() and sys.platform == "linux"  # elsewhere each would start anew
+    workers = {"num_workers": min(4, os.cpu_count()), "multiprocessing_context": "fork"}
+    return DataLoader(tiles, batch_sampler=batches.tolist(), **(workers if forks else {}))
 
 
 def process_rank():
@@ -73,18 +85,19 @@ def evaluate(network, pairs):
     """Mean scores over whole images: pixel Dice and IoU, object F1 at IoU 0.5 and 0.7.
 
     pairs: a sequence of (image, instance labels). Objects are the connected parts of the
-    predicted class 1. -> {"dice": ..., "iou": ..., "f1_50": ..., "f1_70": ...}, 0 to 1.
+    predicted class 1; pieces under 20 pixels count as specks, so true objects should be larger.
+    -> {"dice": ..., "iou": ..., "f1_50": ..., "f1_70": ...}, 0 to 1.
+    Raises ValueError if there are no pairs.
     """
+    if not len(pairs):
+        raise ValueError("there is no image to evaluate on")
     rows = [scores(predict(network, image)[1] > 0.5, labels) for image, labels in pairs]
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-SMALLEST = 20  # px: fewer connected pixels are taken for a speck, not for an object
-
-
 def scores(mask, labels):
     """The scores of one predicted mask (H, W) against instance labels (H, W)."""
-    found = objects(mask, SMALLEST)
+    found = objects(mask, SPECK)
     return {
         "dice": dice(mask, labels > 0),
         "iou": iou(mask, labels > 0),
@@ -112,14 +125,19 @@ def fit(
     network: a UNet; it is trained in place and left in eval mode. tiles: a `Tiles`.
     val: pairs (image, labels) for `evaluate` after each epoch. epochs: in all, those of a
     resumed run included. device: by default `unet_lesson.device()`.
-    out: a folder for last.pt, best.pt (highest val f1_50, Dice breaking ties) and
+    out: a new folder for last.pt, best.pt (highest val f1_50, Dice breaking ties) and
     history.json. resume: go on from out/last.pt, exactly as if the run had not stopped.
     on_epoch: called with (history, network) after each epoch.
 
-    Interrupted, it stops at once and returns the whole epochs; out/last.pt is whole too.
-    Raises ValueError if a checkpoint to resume from is damaged or belongs to another run.
+    Interrupted, it stops at once and returns the whole epochs; out/last.pt is whole too, while
+    the network holds what the broken epoch has made of it.
+    Raises ValueError if `out` holds a run and resume is False, if the checkpoint to resume from
+    is damaged or belongs to another run, if the tiles were cut for another network, and if the
+    loss is no longer a finite number.
     """
     check_count("epochs", epochs)
+    batch_size, learning_rate = check_count("batch_size", batch_size), float(learning_rate)
+    _check_run(network, tiles, out, resume)
     device = torch.device(device or models.device())
     network.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), learning_rate)
@@ -131,7 +149,7 @@ def fit(
         for epoch in range(len(history), epochs):
             batches = epoch_batches(tiles, batch_size, epoch)
             row = {"epoch": epoch + 1, "loss": _epoch(wrapped, optimizer, batches, loss, bar)}
-            if val and process_rank()[0] == 0:
+            if len(val) and process_rank()[0] == 0:
                 row |= evaluate(network, val)
             _keep(out, network, optimizer, [*history, row], settings)
             history.append(row)
@@ -153,24 +171,46 @@ def _bar(steps, done, epochs):
 
 
 def _epoch(network, optimizer, batches, loss, bar):
-    """Train on each batch once -> the mean loss."""
+    """Train on each batch once -> the mean loss, of all processes."""
     network.train()
     device, losses = next(network.parameters()).device, []
     for batch in batches:
         losses.append(train_step(network, optimizer, batch, loss, device))
         bar.update()
         bar.set_postfix(loss=f"{losses[-1]:.3f}")
-    return float(np.mean(losses))
+        if not np.isfinite(losses[-1]):
+            raise ValueError(f"the loss is {losses[-1]}: try a tenth of the learning rate")
+    mean = torch.tensor(np.mean(losses), device=device, dtype=torch.float32)
+    if process_rank()[1] > 1:
+        dist.all_reduce(mean, dist.ReduceOp.SUM)
+    return mean.item() / process_rank()[1]
+
+
+def _check_run(network, tiles, out, resume):
+    """Raise, before anything is computed, where a run could not be kept or would make no sense."""
+    if not isinstance(network, models.UNet):
+        raise TypeError(f"network must be a unet_lesson UNet, not a {type(network).__name__}")
+    if tiles.config != network.config:
+        raise ValueError(f"the tiles were cut for {tiles.config}, the network is {network.config}")
+    if out is None:
+        return
+    if not resume and (Path(out) / "last.pt").exists():
+        raise ValueError(f"{out} holds a run already: resume it, or name another folder")
+    Path(out).mkdir(parents=True, exist_ok=True)
 
 
 def _settings(tiles, batch_size, learning_rate, loss):
     """What must be the same for a run to be resumed."""
     of_tiles = ("seed", "tile", "per_image", "augmentation", "w0")
+    images = 0
+    for maps in tiles.fields:
+        for values in maps:
+            images = crc32(np.ascontiguousarray(values), images)
     return {
         "batch_size": batch_size,
         "learning_rate": learning_rate,
-        "loss": loss.__name__,
-        "images": len(tiles.fields),
+        "loss": getattr(loss, "__name__", type(loss).__name__),
+        "images": images,
         **{name: getattr(tiles, name) for name in of_tiles},
     }
 
@@ -192,7 +232,6 @@ def _keep(out, network, optimizer, history, settings):
     if out is None or process_rank()[0]:
         return
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
     if best_epoch(history) is history[-1]:
         save_checkpoint(folder / "best.pt", network, optimizer, history, settings)
     text = json.dumps(history, indent=1)
@@ -207,11 +246,13 @@ def _resume(out, network, optimizer, settings):
     folder = Path(out)
     checkpoint = load_checkpoint(folder / "last.pt")
     if type(checkpoint.model) is not type(network) or checkpoint.model.config != network.config:
-        raise ValueError(f"{folder} holds a run of another network: {checkpoint.model.config}")
+        was = f"{type(checkpoint.model).__name__}, {checkpoint.model.config}"
+        raise ValueError(f"{folder} holds a run of another network: {was}")
     for name, value in settings.items():
-        if checkpoint.settings.get(name) != value:
-            was = checkpoint.settings.get(name)
-            raise ValueError(f"{folder} holds a run with {name} {was!r}, not {value!r}")
+        was = checkpoint.settings.get(name)
+        if was != value:
+            hint = "; the number sums up the training images" if name == "images" else ""
+            raise ValueError(f"{folder} holds a run with {name} {was!r}, not {value!r}{hint}")
     network.load_state_dict(checkpoint.model.state_dict())
     optimizer.load_state_dict(checkpoint.optimizer)
     return checkpoint.history
