@@ -537,7 +537,7 @@ def test_a_tile_without_a_core_is_refused_unless_it_is_alone(refused):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    from unet_lesson.training.checkpoint import save_checkpoint
+    from unet_lesson.checkpoint import save_checkpoint
 
     unet = network()
     nn.init.constant_(unet.head.bias[1:].data, 0.05)  # no ties where all features are 0

@@ -20,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from tqdm.auto import tqdm
 
 from unet_lesson import model as models
+from unet_lesson.checkpoint import load_checkpoint
 from unet_lesson.config import check_count
 from unet_lesson.data.images import contrast, normalise, read_image
 from unet_lesson.objective import SPECK, objects
@@ -193,8 +194,6 @@ def main(arguments=None):
 
 def run(asked):
     """Load the checkpoint, then segment image after image."""
-    from unet_lesson.training import load_checkpoint  # training imports this module
-
     files = pairs_of_files(asked.image, asked.output)
     model = load_checkpoint(asked.checkpoint).model.to(models.device())
     for source, target in tqdm(files, desc="images", delay=2):

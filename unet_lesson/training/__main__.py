@@ -14,10 +14,10 @@ import torch.distributed as dist
 
 from unet_lesson import figures, shapes
 from unet_lesson import model as models
+from unet_lesson.checkpoint import load_checkpoint, write_whole
 from unet_lesson.config import UNetConfig, check_count
 from unet_lesson.data import FolderPairs, Tiles, em_like, nuclei, nuclei_like
 from unet_lesson.tiling import margin, predict
-from unet_lesson.training.checkpoint import load_checkpoint, write_whole
 from unet_lesson.training.loop import evaluate, fit, process_rank
 
 PRESETS = {"blog": UNetConfig.blog, "paper": UNetConfig.paper, "padded": UNetConfig.padded}

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from unet_lesson import model as models
+from unet_lesson.checkpoint import load_checkpoint, save_checkpoint, write_whole
 from unet_lesson.config import check_count
 from unet_lesson.objective import (
     SPECK,
@@ -24,7 +25,6 @@ from unet_lesson.objective import (
     weighted_cross_entropy,
 )
 from unet_lesson.tiling import predict
-from unet_lesson.training.checkpoint import load_checkpoint, save_checkpoint, write_whole
 
 
 def crop_target(target, size):
