@@ -16,6 +16,7 @@ What differs between the networks, besides names:
 """
 
 import argparse
+import os
 import sys
 from statistics import median
 from time import perf_counter
@@ -126,8 +127,8 @@ def step(name, network):
 
 def matmul():
     """-> (function, multiplications and additions in one call): the limit of these cores."""
-    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
-    return lambda: torch.mm(a, b), 2 * 1024**3
+    a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
+    return lambda: torch.mm(a, b), 2 * 2048**3
 
 
 def seconds(action):
@@ -187,6 +188,8 @@ def main():
         sys.exit(f"{error}; the benchmark needs: pip install {PACKAGES}")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, widths {widths},")
     print(f"batch {BATCH} x {SIDE} x {SIDE}, medians of {asked.rounds} rounds")
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5:
+        print(f"BUSY: load {os.getloadavg()[0]:.1f} before the start; threads wait for each other")
     work = {name: flops(network) for name, network in networks.items()}
     limit, limit_work = matmul()
     for what, prepare, times in (("predict", forward, 1), ("training step", step, 3)):

@@ -383,7 +383,8 @@ def test_device_is_what_torch_reports(monkeypatch):
     assert unet_lesson.device() == torch.device("cpu")
 
 
-def test_nothing_else_names_a_device():
+def test_few_lines_name_a_device():
+    """Where a checkpoint is read to, what gains from bfloat16, and what torchrun starts."""
     named = re.compile(r"""["'](cpu|cuda|mps|xpu)\b|\.cuda\(""")
     lines = [
         f"{path.name}: {line.strip()}"
@@ -391,7 +392,14 @@ def test_nothing_else_names_a_device():
         for line in path.read_text("utf-8").splitlines()
         if named.search(line)
     ]
-    assert lines == ['model.py: return torch.device("cpu")']
+    assert [line.split(": ")[0] for line in lines] == [
+        "checkpoint.py",
+        "model.py",
+        "model.py",
+        "__main__.py",
+        "loop.py",
+    ]
+    assert lines[1] == 'model.py: return torch.device("cpu")'
 
 
 DEVICES = sorted({"cpu", str(unet_lesson.device())})

@@ -190,7 +190,9 @@ def train_in_child(out, resume):
     run(out, 400, resume=resume)
 
 
-def test_kill_9_at_any_moment_damages_no_checkpoint_and_loses_one_epoch_at_most(tmp_path):
+def test_kill_9_at_any_moment_damages_no_checkpoint_and_loses_one_epoch_at_most(
+    tmp_path, one_thread
+):
     """24 kills; each next process goes on from what the last one left."""
     kills = known = 0
     moments = np.random.default_rng(0).uniform(0.0, 0.15, 24)
@@ -216,6 +218,15 @@ def test_kill_9_at_any_moment_damages_no_checkpoint_and_loses_one_epoch_at_most(
     straight, wanted = run(epochs=known + 2)
     assert history == wanted and same_weights(resumed, straight)
     print(f"\nkilled {kills} times, {known} epochs kept")
+
+
+@pytest.fixture
+def one_thread():
+    """Sums in another order round otherwise: the children have one thread, so has this process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def epochs_kept(folder):

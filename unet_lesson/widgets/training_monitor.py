@@ -7,7 +7,6 @@ import numpy as np
 import traitlets
 
 from unet_lesson.figures import BLUE, INK, ORANGE, errors
-from unet_lesson.tiling import predict
 from unet_lesson.widgets.base import Explorer, script
 
 
@@ -30,6 +29,8 @@ class TrainingMonitor(Explorer):
 
     def __call__(self, history, network):
         """Take the history of `fit` and the network as it is now."""
+        from unet_lesson.tiling import predict
+
         self.history = list(history)
         self.mask = predict(network, self.image)[1] > 0.5
         self.send()
