@@ -86,14 +86,15 @@ def test_the_sentence():
     explorer = TileExplorer(IMAGE, tile=204, row=4, column=99)
     assert explorer.facts() == (
         "150 x 210 image, valid, depth 4: Input tile 204 x 204, output 20 x 20, laid every 16 "
-        "pixels: 10 x 13 tiles. 95% of the work is overlap. The largest map, 128 x 24 x 24, takes "
-        "0.3 MiB. Tile (4, 12) reads rows -28 to 175 and columns 100 to 303, mirrored: 28 above, "
-        "26 below, 94 on the right. It writes rows 64 to 79 and columns 192 to 209."
+        "pixels: 10 x 13 tiles. 95% of the work is overlap. The joined map of level 1, "
+        "128 x 24 x 24, takes 0.3 MiB. Tile (4, 12) reads rows -28 to 175 and columns 100 "
+        "to 303, mirrored: 28 above, 26 below, 94 on the right. It writes rows "
+        "64 to 79 and columns 192 to 209."
     )
     explorer.padding, explorer.tile = 1, 224
     assert explorer.facts() == (
         "150 x 210 image, padded, depth 4: Input tile 160 x 224: one tile covers the image. "
-        "0% of the work is overlap. The largest map, 128 x 160 x 224, takes 17.5 MiB. "
+        "0% of the work is overlap. The joined map of level 1, 128 x 160 x 224, takes 17.5 MiB. "
         "Tile (0, 0) reads rows 0 to 159 and columns 0 to 223, mirrored: 10 below, "
         "14 on the right. It writes rows 0 to 149 and columns 0 to 209."
     )
@@ -101,7 +102,7 @@ def test_the_sentence():
     assert "halo 24 cut off at inner sides, laid every 4 pixels" in explorer.facts()
 
 
-def test_the_largest_map_is_the_networks():
+def test_the_joined_map_is_the_networks():
     config = UNetConfig.paper(depth=3, base_channels=64)
     with torch.device("meta"):
         unet = UNet(config)
@@ -109,7 +110,7 @@ def test_the_largest_map_is_the_networks():
     unet.expansive.blocks[-1].conv.register_forward_pre_hook(lambda _, x: seen.append(x[0].shape))
     unet(torch.empty(1, 1, 156, 156, device="meta"))
     assert (
-        "The largest map, {} x {} x {},".format(*seen[0][1:])
+        "The joined map of level 1, {} x {} x {},".format(*seen[0][1:])
         in TileExplorer(IMAGE, tile=156, depth=3).facts()
     )
 

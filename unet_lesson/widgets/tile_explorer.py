@@ -92,8 +92,8 @@ def _words(config, sides, counts, tile, waste):
     channels = 2 * config.base_channels
     mib = 4 * channels * joined[0] * joined[1] / 2**20
     end = (
-        f"{waste:.0%} of the work is overlap. The largest map, {channels} x {joined[0]} x "
-        f"{joined[1]}, takes {mib:.1f} MiB."
+        f"{waste:.0%} of the work is overlap. The joined map of level 1, {channels} x "
+        f"{joined[0]} x {joined[1]}, takes {mib:.1f} MiB."
     )
     if counts == [1, 1]:
         return f"{start}: one tile covers the image. {end}"
