@@ -203,9 +203,8 @@ def _settings(tiles, batch_size, learning_rate, loss):
     """What must be the same for a run to be resumed."""
     of_tiles = ("seed", "tile", "per_image", "augmentation", "w0")
     images = 0
-    for maps in tiles.fields:
-        for values in maps:
-            images = crc32(np.ascontiguousarray(values), images)
+    for image, labels, _ in tiles.fields:
+        images = crc32(image.tobytes(), crc32(labels.tobytes(), images))
     return {
         "batch_size": batch_size,
         "learning_rate": learning_rate,
