@@ -81,3 +81,16 @@ def real_nuclei_folder():
         "the real images are not here, and these tests fetch nothing; to have them: "
         "from unet_lesson.data import nuclei; [nuclei(s) for s in ('train', 'val', 'test')]"
     )
+
+
+@pytest.fixture
+def one_thread():
+    """One thread, as child processes have: sums in another order round otherwise.
+
+    Thousands of tiny convolutions are faster so, too: threads wait for each other longer than
+    they compute.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

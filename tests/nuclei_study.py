@@ -85,8 +85,7 @@ def main(folder):
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     for name, rows in runs.items():
-        means = {score: np.mean([row[score] for row in rows]) for score in rows[0]}
-        print(f"{name:24}", *(f"{score} {mean:.3f}" for score, mean in means.items()))
+        print(f"{name:24}", *(f"{score} {mean:.3f}" for score, mean in summary(rows).items()))
 
 
 if __name__ == "__main__":

@@ -43,15 +43,6 @@ def reads(size, kernel, stride, padding):
 # ---- ConvolutionExplorer ---------------------------------------------------------------------
 
 
-@pytest.fixture
-def one_thread():
-    """Thousands of tiny convolutions wait for each other's threads longer than they compute."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_windows_are_the_support_of_the_gradient_for_every_setting(one_thread):
     assert len(SETTINGS) == 16 * 7 * 4 * 4
     for setting in SETTINGS:

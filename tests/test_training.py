@@ -220,15 +220,6 @@ def test_kill_9_at_any_moment_damages_no_checkpoint_and_loses_one_epoch_at_most(
     print(f"\nkilled {kills} times, {known} epochs kept")
 
 
-@pytest.fixture
-def one_thread():
-    """Sums in another order round otherwise: the children have one thread, so has this process."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def epochs_kept(folder):
     path = folder / "last.pt"
     return len(load_checkpoint(path).history) if path.exists() else 0

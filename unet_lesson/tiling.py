@@ -22,11 +22,9 @@ from tqdm.auto import tqdm
 from unet_lesson import model as models
 from unet_lesson.checkpoint import load_checkpoint
 from unet_lesson.config import check_count
-from unet_lesson.data.images import contrast, normalise, read_image
+from unet_lesson.data.images import SUFFIXES, contrast, normalise, read_image
 from unet_lesson.objective import SPECK, objects
 from unet_lesson.tile_plan import choose_tile, margin, plan_axis
-
-READABLE = (".png", ".tif", ".tiff")
 
 # ---- prediction ----------------------------------------------------------------------------
 
@@ -215,13 +213,13 @@ def pairs_of_files(image, output):
     if image.resolve() == output.resolve():
         raise ValueError(f"{output} is the input itself; name another output")
     if not image.is_dir():
-        if output.suffix.lower() not in READABLE:
-            raise ValueError(f"{output}: the output must end in {', '.join(READABLE)}")
+        if output.suffix.lower() not in SUFFIXES:
+            raise ValueError(f"{output}: the output must end in {', '.join(SUFFIXES)}")
         output.parent.mkdir(parents=True, exist_ok=True)
         return _none_lost([(image, output)])
-    files = sorted(f for f in image.glob("[!.]*") if f.suffix.lower() in READABLE)
+    files = sorted(f for f in image.glob("[!.]*") if f.suffix.lower() in SUFFIXES)
     if not files:
-        raise ValueError(f"{image} holds no file that ends in {', '.join(READABLE)}")
+        raise ValueError(f"{image} holds no file that ends in {', '.join(SUFFIXES)}")
     output.mkdir(parents=True, exist_ok=True)
     return _none_lost([(path, output / path.name) for path in files])
 

@@ -1,6 +1,7 @@
 """The weight map and augmentation explorers in JupyterLab, by mouse and keyboard."""
 
 import pytest
+from test_explorers import PAUSE, drag, explores
 
 PICTURE = (
     "from unet_lesson.data.synthetic import nuclei_like\n"
@@ -33,7 +34,6 @@ ORACLE = (  # equation 2 word for word, and augment by hand
     "    grey = ((new[0].numpy() - low) / (high - low)).clip(0, 1) * 254\n"
     "    return grey.round().astype('uint8'), find_boundaries(lab.numpy(), mode='inner')\n"
 )
-PAUSE = 1200  # milliseconds: the kernel is told after a pause, and so is a screen reader
 
 
 @pytest.fixture
@@ -44,27 +44,6 @@ def explorer(lab, request):
     root.wait_for()
     root.scroll_into_view_if_needed()
     return root
-
-
-def explores(name):
-    return pytest.mark.parametrize("explorer", [name], indirect=True)
-
-
-def drag(lab, slider, share):
-    """Drag a slider's handle from where it is to a share of its length."""
-    box = slider.bounding_box()
-    low, high, value = (
-        float(slider.evaluate(f"(s) => s.{name}")) for name in ("min", "max", "value")
-    )
-    y = box["y"] + box["height"] / 2
-    start = box["x"] + 8 + (box["width"] - 16) * (value - low) / (high - low)
-    end = box["x"] + 8 + (box["width"] - 16) * share
-    lab.page.mouse.move(start, y)
-    lab.page.mouse.down()
-    lab.page.mouse.move((start + end) / 2, y)
-    lab.page.mouse.move(end, y)
-    lab.page.mouse.up()
-    lab.page.wait_for_timeout(PAUSE)
 
 
 def colours(explorer, number):

@@ -10,9 +10,8 @@ import numpy as np
 from skimage import measure
 from tqdm.auto import tqdm
 
-from unet_lesson.data.images import normalise, read_image
+from unet_lesson.data.images import SUFFIXES, normalise, read_image
 
-SUFFIXES = (".png", ".tif", ".tiff")
 NUMBERS = "a mask holds one whole number per pixel: 0 for background, then one for each object"
 
 

@@ -9,6 +9,7 @@ import tifffile
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TIFF = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"  # little and big endian; the last two are BigTIFF
+SUFFIXES = (".png", ".tif", ".tiff")
 SAMPLE = 1_000_000  # pixels that `contrast` looks at
 READABLE = "readable are PNG and TIFF, one page, grey or RGB"
 

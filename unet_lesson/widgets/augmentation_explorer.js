@@ -56,10 +56,6 @@ function panel(name, label, model) {
   return { canvas, node: make("div", {}, make("div", { style: "min-height: 24px" }, name), canvas) };
 }
 
-function bytes(view) {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
 // Grey values; 255 is an outline, orange.
 function paint(canvas, [height, width], values) {
   canvas.width = width;

@@ -113,6 +113,11 @@ function onFrame(action) {
   };
 }
 
+// What Python sent as bytes, to be read as numbers 0 to 255.
+function bytes(view) {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
 // Tell Python what the learner set, after a pause in the dragging.
 function teller(model) {
   return later(() => model.save_changes(), 150);

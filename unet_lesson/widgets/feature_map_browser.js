@@ -95,10 +95,6 @@ function panel(side, label) {
   return { canvas, title, node: make("div", {}, title, canvas) };
 }
 
-function bytes(view) {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
 function paint(canvas, maps, channel, colour) {
   const [height, width] = maps.size;
   const values = bytes(maps.pixels).subarray(channel * height * width, (channel + 1) * height * width);

@@ -82,10 +82,6 @@ function painter(canvas, model) {
   };
 }
 
-function bytes(view) {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
 // What the three colours stand for, and how many pixels have each.
 function legend() {
   const entries = Object.entries(CASES).map(([name, colour]) => {

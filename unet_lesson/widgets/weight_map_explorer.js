@@ -83,10 +83,6 @@ function panel(name, label, model) {
     make("div", { style: "position: relative" }, canvas, marks)) };
 }
 
-function bytes(view) {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
 const outlines = (v) => (v === 255 ? [230, 159, 0] : [v, v, v]);
 
 function paint(canvas, [height, width], values, colour) {
