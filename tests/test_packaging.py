@@ -28,6 +28,7 @@ def normal(name):
 
 
 RUNTIME = read(PROJECT["dependencies"])
+OPTIONAL = read(PROJECT["optional-dependencies"]["onnx"])
 EXTRAS = [spec for specs in PROJECT["optional-dependencies"].values() for spec in specs]
 EVERYTHING = RUNTIME | read(EXTRAS)
 
@@ -98,7 +99,11 @@ def imports(folder):
 
 @pytest.mark.parametrize(
     ("folder", "declared"),
-    [("unet_lesson", RUNTIME), ("notebooks", RUNTIME), ("tests", EVERYTHING)],
+    [
+        ("unet_lesson", RUNTIME | OPTIONAL),
+        ("notebooks", RUNTIME | OPTIONAL),
+        ("tests", EVERYTHING),
+    ],
 )
 def test_every_import_is_declared(folder, declared):
     known = packages_distributions()

@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 HERE = Path(__file__).parent
 
 
-def script(name):
-    """The browser side of one explorer: the shared prelude base.js, then NAME.js."""
-    return (HERE / "base.js").read_text("utf-8") + (HERE / f"{name}.js").read_text("utf-8")
+def script(*names, folder=HERE):
+    """The browser side of an explorer: the prelude base.js, then each NAME.js of `folder`."""
+    files = [HERE / "base.js", *(folder / f"{name}.js" for name in names)]
+    return "".join(file.read_text("utf-8") for file in files)
 
 
 class Explorer(anywidget.AnyWidget):
