@@ -11,7 +11,7 @@ TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 SCREEN := $(filter-out Linux,$(shell uname))$(DISPLAY)$(WAYLAND_DISPLAY)
 
-.PHONY: lab test test-browser notebooks bench study design-study cost-study
+.PHONY: lab test test-browser notebooks bench study design-study cost-study deck recall
 lab: .venv/ready
 	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 		$(ROOT) $(if $(SCREEN),,--no-browser) $(LAB_ARGS)
@@ -47,6 +47,14 @@ design-study: .venv/ready
 # The ratios of time in notebook 09b. Leave the machine alone meanwhile.
 cost-study: .venv/ready
 	$(BIN)/python tests/cost_study.py
+
+# The question bank to take with you: an Anki deck, a table and a sheet of two pages, in deck/.
+deck: .venv/ready-deck
+	$(BIN)/python -m unet_lesson.practice.deck deck
+
+# Notebooks 01 to 08 without prose and with blanks at three levels, in recall/.
+recall: .venv/ready
+	$(BIN)/python -m unet_lesson.practice.recall recall
 
 # The stamp is written last. Without it a .venv is half made: it is made afresh, and removed if that
 # fails. With it (the requirements have changed since) it is brought up to date where it stands.

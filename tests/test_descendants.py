@@ -178,7 +178,8 @@ def test_the_tenth_is_tipped_by_the_input_and_the_score_maps():
     patch, levels, _ = plan((150, 512, 512), (3, 0.78, 0.78))  # colon; published: 56, 192, 160
     assert patch == [56, 192, 192]
     scores = sum(2 * math.prod(patch) / 8**level for level in range(3))  # of two classes
-    assert stored(patch, levels) < 555e6 < stored(patch, levels) + math.prod(patch) + scores
+    budget = 520e6 * 32 / 30  # the authors' reference value for 30 channels, here 32
+    assert stored(patch, levels) < budget < stored(patch, levels) + math.prod(patch) + scores
 
 
 @pytest.mark.parametrize("name", ["brain", "heart", "prostate"])

@@ -86,7 +86,7 @@ def _resunet(u):
         u.join("flow", tap, block)
         u.join("flow", block, plus)
         u.join("short", tap, plus, "orange", bend=u.nodes[block].height + 18)
-    u.explain(("short", "short cut"), ("plus-down-1", "added"))
+    u.explain(("short", "shortcut"), ("plus-down-1", "added"))
 
 
 def _unetpp(u):
@@ -205,7 +205,8 @@ RELATIVES = {  # in order of time. name: title, year, paper, sentence, what it c
         "2016",
         "Çiçek et al., MICCAI 2016; Milletari, Navab and Ahmadi, 3DV 2016",
         "3D U-Net and V-Net make every map a volume. 3D U-Net pools three times and doubles the "
-        "channels before each pooling; V-Net halves by convolutions of stride 2.",
+        "channels before each pooling; V-Net halves by convolutions of stride 2. Drawn: 3D U-Net; "
+        "V-Net has one level more.",
         _vnet,
     ),
     "deeplab": (
@@ -220,7 +221,7 @@ RELATIVES = {  # in order of time. name: title, year, paper, sentence, what it c
         "Residual U-Net",
         "2018",
         "Zhang, Liu and Wang, GRSL 2018",
-        "The residual U-Net adds a short cut around each of the nine double convolutions; the "
+        "The residual U-Net adds a shortcut around each of the nine double convolutions; the "
         "paths and the skip connections stay.",
         _resunet,
     ),
@@ -245,7 +246,8 @@ RELATIVES = {  # in order of time. name: title, year, paper, sentence, what it c
         "2020",
         "Ho, Jain and Abbeel, NeurIPS 2020 (DDPM)",
         "The U-Net of a diffusion model takes a noisy image and gives its noise, of the same size; "
-        "the time embedding enters every block, and the low levels have self-attention.",
+        "the time embedding enters every block, and self-attention stands at the 16 x 16 level, "
+        "wherever that lies, and at the bottom.",
         _diffusion,
     ),
     "nnunet": (

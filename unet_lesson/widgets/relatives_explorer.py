@@ -30,15 +30,15 @@ WORDS = {  # of each relative, in the order of FIELDS
     ),
     "segnet": (
         "Pooling indices: where in each 2x2 window the maximum was. Maps are not concatenated.",
-        "Less memory than ours: an index needs 2 bits where a map would need a value. The unpooled "
-        "map is three quarters zeros, and convolutions have to fill it.",
+        "In prediction less memory than ours: an index needs 2 bits where the map has four values. "
+        "The unpooled map is three quarters zeros, and convolutions have to fill it.",
         "Prediction with little memory, as on a small device.",
         "Fine detail: an index says where the maximum was, not what stood around it.",
     ),
     "vnet": (
         "Maps concatenated, as in our U, but each map is a volume.",
         "A third axis in every map, so memory sets the patch: 3D U-Net reads 132 x 132 x 116 "
-        "voxels for 44 x 44 x 28 and has 19.07M parameters. V-Net also has short cuts.",
+        "voxels for 44 x 44 x 28 and has 19.07M parameters. V-Net also has shortcuts.",
         "Volumes in which neighbouring slices explain each other, as in CT and MRI.",
         "Slices much farther apart than pixels, or little memory: try a 2D network on slices.",
     ),
@@ -51,7 +51,7 @@ WORDS = {  # of each relative, in the order of FIELDS
     ),
     "resunet": (
         "Maps concatenated, as in our U. Added are maps within a block, which do not cross.",
-        "Little: a 1x1 convolution on a short cut wherever the number of channels changes.",
+        "Little: a 1x1 convolution on a shortcut wherever the number of channels changes.",
         "A deep network that is hard to train: the gradient has a way around every block.",
         "A small U with BatchNorm that trains well as it is: expect little.",
     ),
@@ -72,7 +72,7 @@ WORDS = {  # of each relative, in the order of FIELDS
     "diffusion": (
         "Maps concatenated, as in our U. The time step does not cross: it enters each block.",
         "A whole pass for every step of the drawing. Attention grows with the square of the number "
-        "of pixels, so only the low levels have it.",
+        "of pixels, so it stands only at 16 x 16, wherever that lies, and at the bottom.",
         "Images that are to be made or restored rather than labelled.",
         "Masks, where you have labels: one pass of a plain U-Net answers.",
     ),

@@ -1,0 +1,116 @@
+"""What the widgets for practice share: which questions, three faces, words sent both ways."""
+
+from collections import Counter
+from difflib import get_close_matches
+from html import escape
+from pathlib import Path
+
+import traitlets
+
+from unet_lesson.config import check_whole
+from unet_lesson.practice.questions import TOPICS, bank
+from unet_lesson.widgets.base import Explorer, script
+
+HERE = Path(__file__).parent
+
+
+def board_script(name):
+    """The browser side of one of them: base.js, board.js, then NAME.js of this folder."""
+    return script("board", name, folder=HERE)
+
+
+def check_topic(topic):
+    """Return `topic` if it is None or one of TOPICS, else raise TypeError / ValueError."""
+    if topic is None or topic in TOPICS:
+        return topic
+    if not isinstance(topic, str):
+        raise TypeError(f"topic must be a string or None, not {topic!r} ({type(topic).__name__})")
+    near = get_close_matches(topic.lower(), TOPICS, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"topic must be None or one of {', '.join(TOPICS)}, not {topic!r}{hint}")
+
+
+def check_level(level):
+    """Return `level` if it is None, 1, 2 or 3, else raise TypeError / ValueError."""
+    if level is None or 1 <= check_whole("level", level) <= 3:
+        return level
+    nearest = min(max(level, 1), 3)
+    raise ValueError(f"level must be 1, 2, 3 or None, not {level}; the nearest is {nearest}")
+
+
+def chosen(topic=None, level=None, judged=False):
+    """The bank's questions of one topic and one level; None means all.
+
+    judged: only those with choices or a number, so that an answer can be judged.
+    Raises ValueError if there are none.
+    """
+    topic, level = check_topic(topic), check_level(level)
+    found = [
+        question
+        for question in bank()
+        if topic in (None, question.topic)
+        and level in (None, question.level)
+        and (question.choices or question.number or not judged)
+    ]
+    if not found:
+        raise ValueError(f"the bank has no such question of topic {topic!r} and level {level}")
+    return found
+
+
+def counted(words):
+    """How often each of `words` comes: "loss 3, metrics 2"."""
+    return ", ".join(f"{word} {count}" for word, count in Counter(words).items())
+
+
+def where(question):
+    """Where the notebooks show it: {"href": the link, "text": its words}."""
+    notebook, _, heading = question.heading.partition("#")
+    text = f"{notebook.partition('_')[0]}, {heading.replace('-', ' ')}"
+    return {"href": question.link, "text": text}
+
+
+def folded(summary, *paragraphs):
+    """HTML that is read without a kernel: `summary` to click, and what it hides."""
+    return f"<details><summary>{escape(summary)}</summary>{''.join(paragraphs)}</details>"
+
+
+def paragraph(text, lang=None):
+    """One paragraph of HTML."""
+    return f"<p{f' lang={lang!r}' if lang else ''}>{escape(text)}</p>"
+
+
+def linked(to):
+    """A paragraph with the link that `where` gives."""
+    return f'<p>Shown in <a href="{escape(to["href"])}">{escape(to["text"])}</a></p>'
+
+
+class Board(Explorer):
+    """A page that Python fills and the browser draws.
+
+    A subclass sets `_esm = board_script("its_name")`, keeps `page` up to date, and gives `facts()`
+    and `html()`, what is read without a kernel. A message {"do": name, ...} from the browser calls
+    the method `name` with the rest of the message, if `doing` lists it.
+    """
+
+    _css = Explorer._css + (HERE / "board.css").read_text("utf-8")
+    doing = ()
+    page = traitlets.Dict().tag(sync=True)
+
+    def __init__(self):
+        super().__init__()
+        self.on_msg(self._heed)
+
+    def _heed(self, _, message, __):
+        given = dict(message)
+        name = given.pop("do", None)
+        if name in self.doing:
+            getattr(self, name)(**given)
+        self.send({"done": name})
+
+    def html(self):
+        """The questions with their answers folded away."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super(Explorer, self)._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": self.facts(), "text/html": self.html()}, metadata

@@ -1,0 +1,304 @@
+"""What the checks of modules share: build, run, read the weights, watch, follow the gradients."""
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode
+
+from unet_lesson.practice.learner import Wrong, close, named, run, show
+
+
+def build(learner, *args):
+    """The learner's module, in train mode, or Wrong."""
+    try:
+        module = run(learner, *args)
+    except Wrong as wrong:
+        if "Module.__init__() call" not in wrong.fails:
+            raise
+        raise _not_started(wrong.fails) from None
+    if not isinstance(module, nn.Module):
+        fails = f"The class makes {show(module)}, which is no nn.Module."
+        raise Wrong("not_a_module", fails, "Derive from nn.Module, or torch finds no parameters.")
+    if "_parameters" not in vars(module):
+        raise _not_started("Your __init__ never starts the nn.Module.")
+    return module.train()
+
+
+def _not_started(fails):
+    return Wrong("super_init_missing", fails, "The first line of __init__ is super().__init__().")
+
+
+# ---- the weights ------------------------------------------------------------------------------
+
+
+def is_vector(parameter):
+    """True for one number a channel: biases, and what normalisation scales and shifts by.
+
+    These may be kept as (1, C, 1, 1) or several together; all their numbers are then equal.
+    """
+    if parameter.dim() < 2:
+        return True
+    same = bool(parameter.min() == parameter.max())
+    return same and (parameter.dim() < 4 or parameter.numel() == max(parameter.shape))
+
+
+def kernels(module):
+    """All registered weights that are no vectors, in order of registration."""
+    return [p for p in module.parameters() if not is_lazy(p) and not is_vector(p)]
+
+
+def find_kernels(module, shapes):
+    """The module's weights of these shapes, in this order, or None if one is missing.
+
+    A weight may also be kept flat, (out, in * k * k), or as (k, k, in, out).
+    """
+    left, found = kernels(module), []
+    for shape in shapes:
+        views = ((p, as_kernel(p, shape)) for p in left)
+        parameter, view = next((pair for pair in views if pair[1] is not None), (None, None))
+        if parameter is None:
+            return None
+        left = [p for p in left if p is not parameter]
+        found.append(view)
+    return found
+
+
+def as_kernel(parameter, shape):
+    """The weight as (out, in, height, width), or None if it is another."""
+    weight, (out, into, height, width) = parameter.detach(), shape
+    if weight.shape == (out, into * height * width):
+        return weight.view(shape)
+    if weight.shape == (height, width, into, out):
+        return weight.permute(3, 2, 0, 1)
+    return weight if weight.shape == shape else None
+
+
+@torch.no_grad()
+def prepare(module):
+    """New weights of a size that keeps signals alive; no shift, and a scale of 1.
+
+    Then what comes out depends on the kernels alone, whether there are biases or not. After one
+    pass in train mode BatchNorm knows just that batch.
+    """
+    vectors = [p for p in module.parameters() if is_vector(p)]
+    for p in kernels(module):
+        p.normal_(0, (2 * p.shape[0] / p.numel()) ** 0.5)
+    for p in vectors:
+        if p.numel() and p.min() != p.max():
+            p.zero_()
+    for layer in module.modules():
+        bias = getattr(layer, "bias", None)
+        if isinstance(layer, _ConvNd | _BatchNorm) and bias is not None:
+            bias.zero_()
+        if isinstance(layer, _BatchNorm):
+            layer.momentum = 1.0
+            if layer.weight is not None:
+                layer.weight.fill_(1)
+
+
+def without_dropout(module):
+    """The module with its dropout switched off: the paper has some at the bottom (section 3.1)."""
+    for layer in module.modules():
+        if isinstance(layer, _DropoutNd):
+            layer.p = 0.0
+    return module
+
+
+# ---- watching ---------------------------------------------------------------------------------
+
+
+class Watch(TorchFunctionMode):
+    """Notes what torch is asked for: the parameters, what each layer uses, the concatenations."""
+
+    def __init__(self):
+        super().__init__()
+        self.parameters, self.uses, self.joins = [], [], []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name, values = getattr(func, "__name__", ""), [*args, *kwargs.values()]
+        parameters = [value for value in values if isinstance(value, nn.Parameter)]
+        self.parameters += parameters
+        if name in ("conv2d", "conv_transpose2d", "batch_norm") and parameters:
+            self.uses.append((name, parameters[0]))
+        if name in ("cat", "concat", "concatenate", "stack"):
+            axis = values[1] if len(values) > 1 else 0
+            self.joins.append((list(values[0]), "new" if name == "stack" else axis))
+        return func(*args, **kwargs)
+
+
+def watch(function, *args):
+    """Run once more and watch. If it raises, that was told already."""
+    with Watch() as seen:
+        try:
+            function(*args)
+        except Exception:
+            pass
+    return seen
+
+
+def check_registered(module, *inputs):
+    """Raise Wrong if a layer is used that torch does not find, or one is used twice."""
+    seen, known = watch(module, *inputs), {id(p) for p in module.parameters()}
+    for parameter in seen.parameters:
+        if id(parameter) not in known:
+            fails = f"Your module computes with weights of shape {tuple(parameter.shape)} that "
+            fails += "parameters() does not find: they would never be trained or saved."
+            likely = "Layers in a plain list or dict are not found: use nn.ModuleList."
+            raise Wrong("not_registered", fails, likely)
+    used = [id(parameter) for _, parameter in seen.uses]
+    for name, parameter in seen.uses:
+        if used.count(id(parameter)) > 1:
+            key = "shared_batch_norm" if name == "batch_norm" else "shared_weights"
+            fails = f"One and the same layer ({name}) is used {used.count(id(parameter))} times."
+            raise Wrong(key, fails, "Each place needs a layer of its own, with its own numbers.")
+
+
+def blame_join(wrong, module, *inputs, first=True):
+    """The mistake in the last concatenation if there is one, or `wrong`: a second run watches.
+
+    first: no other size has gone well before.
+    """
+    joins = watch(module, *inputs).joins
+    found = join_mistake(*joins[-1], first) if joins else None
+    if found and found.diagnosis in ("not_cropped", "skip_too_small") and len(inputs) == 2:
+        found = _crop_mistake(found, joins[-1][0], *inputs)
+    if found and wrong.diagnosis == "raises":
+        found.fails += f" {wrong.fails}"
+    return found or wrong
+
+
+def _crop_mistake(wrong, maps, below, skip):
+    """A closer look at a join of two sizes: were the arguments swapped, was anything cut?"""
+    if maps[0] is skip and maps[1] is not below:
+        likely = "It is called with (below, skip), the map from below first."
+        return Wrong("arguments_swapped", wrong.fails, likely)
+    if skip.shape[2:] not in [m.shape[2:] for m in maps]:
+        likely = "The skip is cut, but not to the other map's height and width."
+        return Wrong("cropped_otherwise", wrong.fails, likely)
+    return wrong
+
+
+def join_mistake(maps, axis, first):
+    """The mistake in a concatenation, by the maps and the axis: Wrong or None."""
+    shapes = [tuple(m.shape) for m in maps]
+    fails = f"You join maps of shape {' and '.join(map(str, shapes))} along axis {axis}."
+    if axis == "new":
+        return Wrong("stacked", fails, "torch.stack makes a new axis. torch.cat joins along one.")
+    wrong_axis = {0: "concat_batch", 2: "concat_height", 3: "concat_width"}
+    if len(shapes) < 2 or any(len(shape) != 4 for shape in shapes):
+        return None
+    if axis % 4 in wrong_axis:
+        likely = "Channels are axis 1 of (N, C, H, W): torch.cat([...], dim=1)."
+        return Wrong(wrong_axis[axis % 4], fails, likely)
+    if any(0 in shape for shape in shapes):
+        likely = "Where nothing is to be cut the margin is 0, and x[0:-0] is empty."
+        return Wrong("empty_without_margin", fails, likely)
+    if len({shape[2:] for shape in shapes}) == 1:
+        return None
+    if first and shapes[1][2:] < shapes[0][2:]:
+        likely = "The skip is the smaller one: it is taken after the pooling, or cut too much."
+        return Wrong("skip_too_small", fails, likely)
+    if first:
+        likely = "The skip must be cut to the other map's size first."
+        return Wrong("not_cropped", fails, likely)
+    likely = "Other sizes went well. Read the margins from the two maps, not by heart."
+    return Wrong("margin_hard_coded", fails, likely)
+
+
+# ---- gradients, and train or eval mode --------------------------------------------------------
+
+
+def check_gradients(result, sources):
+    """Raise Wrong unless a gradient reaches each source. sources: name -> tensor."""
+    if not result.requires_grad:
+        raise _stopped(next(iter(sources)))
+    try:
+        loss = (result * torch.rand_like(result)).sum()
+        found = torch.autograd.grad(
+            loss, list(sources.values()), allow_unused=True, retain_graph=True
+        )
+    except RuntimeError as error:
+        likely = "A map that is needed again was overwritten, by +=, relu_ or inplace=True."
+        raise Wrong("backward_raises", f"backward raises {named(error)}.", likely) from None
+    for name, gradient in zip(sources, found, strict=True):
+        if gradient is None or not gradient.any():
+            raise _stopped(name)
+
+
+def _stopped(name):
+    fails = f"No gradient comes back from your result to {name}."
+    return Wrong(
+        "gradient_stops", fails, "No detach, .data, NumPy, no_grad or rounding on the way."
+    )
+
+
+def check_module(module, maps, values, *inputs):
+    """Yield what holds of a module, or raise Wrong: values, gradients, eval mode.
+
+    maps: module, inputs -> its results as a list of tensors. values: called with the results,
+    raises Wrong if they are not what the module's own weights should give, and returns a function
+    that computes them from the inputs by torch's operators.
+    """
+    check_registered(module, *inputs)
+    prepare(module)
+    copies = [x.clone() for x in inputs]
+    got = maps(module, *copies)
+    if not all(map(torch.equal, inputs, copies)):
+        fails = "Your module changes its input in place."
+        raise Wrong("changes_input", fails, "No inplace=True, += or relu_ on what comes in.")
+    if not all(map(close, got, maps(module, *inputs))):
+        fails = "In train mode two runs on one input give two results."
+        raise Wrong("random_output", fails, "Something is drawn at random, such as a dropout.")
+    reference = values(*got)
+    yield "the values, in train mode, with your own weights"
+    check_module_gradients(module, maps, reference, inputs)
+    yield "gradients reach every weight, on every way"
+    check_eval(module, maps, inputs)
+    yield "eval mode, with what BatchNorm has seen in train mode"
+
+
+def check_module_gradients(module, maps, reference, inputs):
+    """Raise Wrong unless all weights get a gradient, and the inputs that of the reference."""
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    got = torch.cat([m.flatten() for m in maps(module, *leaves)])
+    sources = {f"input {number}": x for number, x in enumerate(leaves, start=1)}
+    sources |= {f"weights of shape {tuple(p.shape)}": p for p in kernels(module)}
+    check_gradients(got, sources)
+    wanted = torch.cat([m.flatten() for m in reference(*leaves)])
+    factors = torch.rand_like(wanted)
+    for number, x in enumerate(leaves, start=1):
+        (mine,) = torch.autograd.grad((got * factors).sum(), x, retain_graph=True)
+        (right,) = torch.autograd.grad((wanted * factors).sum(), x, retain_graph=True)
+        if not close(mine, right, 0.1):
+            fails = f"The values are right, but the gradient of input {number} is not the true one."
+            raise Wrong("gradient_stops", fails, "On one of the ways there is a detach or .data.")
+
+
+def check_eval(module, maps, inputs):
+    """Raise Wrong if eval mode does not do what train mode learned, image by image."""
+    for passes in (1, 80):  # one is enough for BatchNorm; running means by hand take their time
+        got, trained = after_training(module, maps, inputs, passes)
+        if all(close(a, b, 0.1) for a, b in zip(got, trained, strict=True)):
+            break
+    else:
+        fails = "After training on one batch, eval mode gives another result for that batch."
+        likely = "Each convolution needs its own BatchNorm, which is told of train and eval mode."
+        raise Wrong("eval_differs", fails, likely)
+    first = maps(module.eval(), *[x[:1] for x in inputs])
+    if not all(close(a[:1], b, 0.01) for a, b in zip(got, first, strict=True)):
+        fails = "In eval mode the result of an image depends on the other images beside it."
+        likely = "In eval mode BatchNorm takes the running mean and variance of training."
+        raise Wrong("eval_uses_batch", fails, likely)
+
+
+@torch.no_grad()
+def after_training(module, maps, inputs, passes):
+    """(results in eval mode, results in train mode) for one batch, after some passes."""
+    module.train()
+    for _ in range(passes):
+        trained = maps(module, *inputs)
+    return maps(module.eval(), *inputs), trained

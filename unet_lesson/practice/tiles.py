@@ -1,0 +1,301 @@
+"""The exercise on prediction by tiles."""
+
+from copy import deepcopy
+from itertools import product
+
+import numpy as np
+import torch
+from torch import nn
+
+from unet_lesson import UNet, UNetConfig
+from unet_lesson.practice.learner import Wrong, call, close, show
+from unet_lesson.practice.objectives import as_tensor
+from unet_lesson.practice.report import exercise
+from unet_lesson.tile_plan import margin, tile_step, whole_side
+
+CASES = {  # text: (network, (height, width) of the image, side of the tile)
+    "an image of three channels": (
+        UNetConfig(in_channels=3, num_classes=2, base_channels=6, depth=1, up="nearest"),
+        (60, 75),
+        44,
+    ),
+    "steps smaller than the output, as at depth 3": (
+        UNetConfig(in_channels=1, num_classes=3, base_channels=3, depth=3, up="transpose"),
+        (165, 178),
+        116,
+    ),
+    "an image that is filled by whole tiles": (
+        UNetConfig(in_channels=1, num_classes=2, base_channels=4, depth=1, up="transpose"),
+        (112, 84),
+        44,
+    ),
+}
+
+
+class Watched(UNet):
+    """A UNet that notes in `seen` the sizes it is given; a copy of it notes them there too."""
+
+    def forward(self, x):
+        self.seen.append(tuple(x.shape[2:]))
+        return super().forward(x)
+
+    def __repr__(self):
+        return "a UNet"
+
+
+def network_of(config):
+    """A network in train mode, as after some training: its BatchNorm has seen some noise."""
+    network = type("Network", (Watched,), {"seen": []})(config)  # one list for all copies
+    side = whole_side(config, 40)
+    with torch.no_grad():
+        for _ in range(3):
+            network(0.5 + 2 * torch.randn(2, config.in_channels, side, side))
+    nn.init.normal_(network.head.bias)  # no pixel whose logits are all 0
+    network.seen.clear()
+    return network
+
+
+# ---- the right answer, and tiles laid otherwise -------------------------------------------------
+
+
+@torch.no_grad()
+def whole(network, image):
+    """The logits of the image in one piece, mirrored beyond its border: (K, H, W)."""
+    rim, (_, height, width) = margin(network.config), image.shape
+    pads = [(rim, whole_side(network.config, n) - rim - n) for n in (height, width)]
+    padded = np.pad(image.numpy(), ((0, 0), *pads), mode="reflect")
+    logits = deepcopy(network).eval()(torch.from_numpy(padded)[None])[0]
+    return logits[:, :height, :width]
+
+
+@torch.no_grad()
+def laid(network, image, tile, *, step=None, border="reflect", train=False, change=None, **other):
+    """Tiles with a mistake: (K, H, W), NaN where none of them writes.
+
+    step: from tile to tile. border: a mode of np.pad. train: the mode. change: of the input tile.
+    other: shift, in which a tile is written further on; until, where the last may end.
+    """
+    rim, (_, height, width) = margin(network.config), image.shape
+    output, network = tile - 2 * rim, deepcopy(network).train(train)
+    step, shift = step or tile_step(network.config, tile), other.get("shift", 0)
+    padded = np.pad(image.numpy(), ((0, 0), (rim, rim + tile), (rim, rim + tile)), mode=border)
+    out = torch.full((network.config.num_classes, height + 2 * tile, width + 2 * tile), torch.nan)
+    ends = [n - output + 1 if other.get("lost") else n for n in (height, width)]
+    for y, x in product(range(0, ends[0], step), range(0, ends[1], step)):
+        part = torch.from_numpy(padded[:, y : y + tile, x : x + tile].copy())
+        part = change(part) if change else part
+        row, column = y + shift, x + shift
+        out[:, row : row + output, column : column + output] = network(part[None])[0]
+    return out[:, :height, :width]
+
+
+def standard(part):
+    return (part - part.mean()) / part.std()
+
+
+def spread(part):
+    return (part - part.min()) / (part.max() - part.min())
+
+
+MISTAKES = {  # key: (network, image, tile -> logits, likely)
+    "eval_forgotten": (
+        [lambda *case: laid(*case, train=True)],
+        "The network is in train mode, and BatchNorm takes the mean of each tile: network.eval().",
+    ),
+    "zeros_at_border": (
+        [lambda *case: laid(*case, border="constant")],
+        "Beyond its border the image is filled with zeros. Mirror it: mode 'reflect'.",
+    ),
+    "border_repeated": (
+        [lambda *case: laid(*case, border="symmetric")],
+        "The mirror repeats the border pixel. It stands once: mode 'reflect', not 'symmetric'.",
+    ),
+    "edge_repeated": (
+        [lambda *case: laid(*case, border="edge")],
+        "The border pixel is drawn out beyond the border. Mirror the image: mode 'reflect'.",
+    ),
+    "wrapped_around": (
+        [lambda *case: laid(*case, border="wrap")],
+        "Beyond its border the image begins again. Mirror it: mode 'reflect'.",
+    ),
+    "step_is_output": (
+        [lambda n, image, tile: laid(n, image, tile, step=tile - 2 * margin(n.config))],
+        "Tiles follow one another by their whole output. Only in steps of 2 ** depth do the "
+        "poolings of all tiles fall on the same pixels: (output // block) * block.",
+    ),
+    "step_is_tile": (
+        [lambda n, image, tile: laid(n, image, tile, step=tile)],
+        "The step is a whole tile, and there are gaps: a tile loses its margin on each side.",
+    ),
+    "placed_at_input": (
+        [lambda n, image, tile: laid(n, image, tile, shift=margin(n.config))],
+        "A tile's output is written a margin too far down and right.",
+    ),
+    "last_tile_lost": (
+        [lambda *case: laid(*case, lost=True)],
+        "Only whole tiles are laid, and the end of the image is never written.",
+    ),
+    "tile_normalised": (
+        [lambda *case: laid(*case, change=standard), lambda *case: laid(*case, change=spread)],
+        "Every tile is brought to its own scale. Take the pixels as they are.",
+    ),
+}
+
+
+# ---- the check ----------------------------------------------------------------------------------
+
+
+@exercise("predict_by_tiles(network, image, tile)", "08_overlap_tile", level=3, minutes=20)
+def judge_predict_by_tiles(learner):
+    """Write overlap-tile: predict a large image in tiles of side `tile`.
+
+    network: a UNet without padding, as it comes out of training, in train mode. Predict in eval
+    mode and without gradients. image: a tensor (C, H, W), larger than a tile. tile: the side of an
+    input tile, a legal one. -> (K, H, W), tensor or array: the logits of all K classes, or their softmax, exactly as
+    the whole image in one piece would give them, mirrored beyond its border (the border pixel is
+    not repeated). So tiles begin at multiples of 2 ** network.config.depth. The network never
+    reads more than a tile at a time; several tiles may make a batch.
+    """
+    for text, (config, size, tile) in CASES.items():
+        network = network_of(config)
+        image = 0.5 + 2 * torch.randn(config.in_channels, *size)
+        case = deepcopy(network), image, tile
+        got = attempt(learner, network, image, tile)
+        largest = max(map(max, network.seen), default=0)
+        check_tiles(got, case)
+        check_reading(largest, tile, got)
+        yield f"{text}: {size[0]} x {size[1]} in tiles of {tile}"
+
+
+def attempt(learner, network, image, tile):
+    """The learner's result as a tensor, or Wrong."""
+    try:
+        return as_tensor(call(learner, network, image, tile)).float()
+    except Wrong as wrong:
+        if wrong.diagnosis != "raises":
+            raise
+        if "requires grad" in wrong.fails:
+            raise Wrong("keeps_graph", wrong.fails, NO_GRADIENTS) from None
+        if network.seen and min(network.seen[-1]) < tile:
+            fails = f"A piece of {network.seen[-1]} goes into the network, and a tile is {tile}. "
+            likely = "At the border a tile reaches beyond the image: mirror it there first."
+            raise Wrong("piece_of_a_tile", fails + wrong.fails, likely) from None
+        raise
+
+
+NO_GRADIENTS = "Predict under torch.no_grad() or inference_mode(), which keeps no maps."
+
+
+def check_tiles(got, case):
+    """Raise Wrong unless the result is that of the whole image: case = network, image, tile."""
+    right = whole(*case[:2])
+    check_tiles_shape(got, right, case)
+    if any(close(got, form) for form in (right, right.softmax(0))):
+        return
+    off = wrong_pixels(got, right)
+    fails = f"{off.sum()} of {off.numel()} pixels are not as in one piece"
+    fails += f", the first in row {off.any(1).nonzero()[0].item()}." if off.any() else "."
+    if never_written(got, margin(case[0].config)):
+        raise Wrong("no_mirror", fails, NO_MIRROR)
+    for key, (values, likely) in {**FORMS, **MISTAKES}.items():
+        for value in values:
+            if fits(got, value(right) if key in FORMS else value(*case)):
+                raise Wrong(key, fails, likely)
+    raise Wrong(*trace(got, right, off, margin(case[0].config), fails))
+
+
+NO_MIRROR = "The tiles stay inside the image, and its own margin is never written: mirror it."
+
+
+def never_written(got, rim):
+    """Does a margin around the image hold one and the same value?"""
+    around = torch.ones(got.shape[1:], dtype=torch.bool)
+    around[rim:-rim, rim:-rim] = False
+    values = got[:, around].nan_to_num()
+    return bool((values == values[:, :1]).all())
+
+
+def wrong_pixels(got, right):
+    """(H, W) bool: where neither the logits nor their softmax came; the form that fits better."""
+    forms = [
+        ((got - form).abs() <= 1e-3 * form.abs().max()).all(0) for form in (right, right.softmax(0))
+    ]
+    return ~max(forms, key=lambda form: form.sum())
+
+
+def fits(got, wanted):
+    """Is `got` this, or its softmax, wherever something is written?"""
+    written = ~wanted[0].isnan()
+    if written.float().mean() < 0.1:
+        return False
+    forms = (wanted, wanted.softmax(0))
+    return any(close(got[:, written], form[:, written], 0.01) for form in forms)
+
+
+FORMS = {  # key: (the right logits -> other values, likely)
+    "softmax_wrong_axis": (
+        [
+            lambda z: z.softmax(1),
+            lambda z: z.softmax(2),
+            lambda z: z.flatten(1).softmax(1).view_as(z),
+        ],
+        "The softmax goes along another axis: the classes are axis 1 of (N, K, H, W).",
+    ),
+    "softmax_twice": ([lambda z: z.softmax(0).softmax(0)], "The softmax is taken twice."),
+    "other_values": (
+        [torch.sigmoid, lambda z: z.log_softmax(0)],
+        "Give back the logits or their softmax.",
+    ),
+}
+
+
+def added(got, right, off):
+    """Are some pixels right, and do all others hold the right value twice or more often?"""
+    times = ((got * right).sum(0) / (right * right).sum(0)).round()  # (H, W)
+    same = (got - times * right).abs().max() <= 1e-3 * got.abs().max()
+    return bool(same and 0 < off.float().mean() < 0.6 and (times[off] >= 2).all())
+
+
+def trace(got, right, off, rim, fails):
+    """Key, example and likely mistake, by where the wrong pixels lie and what they hold."""
+    if any(added(got, form, off) for form in (right, right.softmax(0))):
+        return "overlap_added", fails, "Where tiles overlap their results are added: write them."
+    middle = off[rim:-rim, rim:-rim] if min(off.shape) > 2 * rim else off
+    if not middle.any():
+        return "border_wrong", fails, "Within a margin of the border it is wrong: mirror the image."
+    if not off[: off.shape[0] // 2, : off.shape[1] // 2].any():
+        return "end_wrong", fails, "The end of the image is wrong: does the last tile reach it?"
+    likely = "Read at start - margin of the mirrored image, write at start, step after step."
+    return "wrong_values", fails, likely
+
+
+def check_tiles_shape(got, right, case):
+    """Raise Wrong unless the shape is (K, H, W)."""
+    shape, (k, h, w), rim = tuple(got.shape), right.shape, margin(case[0].config)
+    if shape == (k, h, w):
+        return
+    fails = f"An image of {h} x {w} and {k} classes give {(k, h, w)}, and {show(got)} comes."
+    told = {
+        (1, k, h, w): ("batch_axis_left", "Take the batch axis off: logits[0]."),
+        (h, w, k): ("channels_last", "The classes come first."),
+        (k, w, h): ("axes_swapped", "Height comes before width."),
+        (h, w): ("one_class_only", "One map comes. All classes are asked for, not the best one."),
+        (k, h - 2 * rim, w - 2 * rim): ("no_mirror", NO_MIRROR),
+        (k, h + 2 * rim, w + 2 * rim): ("not_cut_back", "The mirrored margin is still there."),
+    }
+    larger = len(shape) == 3 and shape[0] == k and shape[1] >= h and shape[2] >= w
+    likely = (
+        "Cut the result back to the image." if larger else "One value for each class and pixel."
+    )
+    key, likely = told.get(shape, ("not_cut_back" if larger else "wrong_shape", likely))
+    raise Wrong(key, fails, likely)
+
+
+def check_reading(largest, tile, got):
+    """Raise Wrong if the network read more than a tile, or the result keeps its graph."""
+    if largest > tile:
+        fails = f"The network reads {largest} pixels a side, and a tile has {tile}."
+        raise Wrong("whole_at_once", fails, "Its memory must be bounded by the tile.")
+    if got.requires_grad:
+        fails = "The result has a gradient: the maps of all tiles are kept in memory."
+        raise Wrong("keeps_graph", fails, NO_GRADIENTS)
