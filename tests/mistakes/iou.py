@@ -95,6 +95,15 @@ def differences(prediction, target):
     return both / union if union else 1.0
 
 
+def small_sums(prediction, target):
+    """Counts in uint8, which ends at 255."""
+    if prediction.dtype != np.uint8:
+        return plain(prediction, target)
+    a, b = (m.sum(dtype=np.uint8) for m in (prediction, target))
+    both = (prediction * target).sum(dtype=np.uint8)
+    return both / (a + b - both) if a + b - both else 1.0
+
+
 def subtracts(prediction, target):
     """bool has no minus."""
     union = (prediction + target - prediction * target).sum()
@@ -168,7 +177,7 @@ WRONG = {
     ],
     "empty_not_one": [of(lambda i, a, b, n: i / (a + b - i), -1)],
     "one_empty": [one_empty, lambda a, b: plain(a, b) or 1.0],
-    "overflow": [differences],
+    "overflow": [differences, small_sums],
     "bool_masks": [subtracts],
     "only_bool": [inverts, indexes],
     "two_axes_only": [two_axes],

@@ -246,8 +246,16 @@ WRONG = {
     "piece_of_a_tile": [pieces, made(pad=lambda self, image, a, b: image)],
     "whole_at_once": [whole],
     "tile_normalised": [made(change=normalised)],
+    "result_normalised": [
+        made(of=normalised),
+        made(of=lambda z: (z - z.min()) / (z.max() - z.min())),
+    ],
     "overlap_added": [made(write=adds)],
-    "softmax_wrong_axis": [keep(lambda out: out.softmax(1)), keep(lambda out: out.softmax(-1))],
+    "softmax_wrong_axis": [
+        made(of=lambda z: z.softmax(2)),
+        keep(lambda out: out.softmax(1)),
+        keep(lambda out: out.softmax(-1)),
+    ],
     "softmax_twice": [keep(lambda out: out.softmax(0).softmax(0))],
     "other_values": [keep(torch.sigmoid), keep(lambda out: out.log_softmax(0))],
     "one_class_only": [keep(lambda out: out.argmax(0)), keep(lambda out: out.softmax(0)[1])],
@@ -259,7 +267,11 @@ WRONG = {
         keep(lambda out: F.pad(out, (0, 9, 0, 5))),
     ],
     "border_wrong": [keep(lambda out: out + F.pad(0 * out[:, 4:-4, 4:-4], (4, 4, 4, 4), value=1))],
-    "wrong_values": [keep(lambda out: 2 * out), keep(lambda out: out - out.mean())],
+    "wrong_values": [
+        keep(torch.zeros_like),
+        keep(lambda out: 2 * out),
+        keep(lambda out: out - out.mean()),
+    ],
     "wrong_shape": [keep(lambda out: out[:, 1:]), keep(lambda out: out.flatten())],
     "changes_input": [
         lambda network, image, tile: Predict()(network, image.sub_(image.mean()), tile)

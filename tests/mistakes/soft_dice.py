@@ -164,6 +164,7 @@ WRONG = {
     "pooled_over_everything": [
         lambda p, t: right(*(s.sum() for s in sums(p[:, 1:], masks(p, t)[:, 1:]))),
         lambda p, t: right(*(s.sum() for s in sums(p, masks(p, t)))),
+        lambda p, t: (2 * (p * masks(p, t)).sum() + 1) / (p.sum() + masks(p, t).sum() + 1),
     ],
     "pooled_over_classes": [formula(right, (1, 2, 3)), formula(right, (1, 2, 3), first=0)],
     "one_axis_only": [formula(right, (3,)), formula(lambda *s: right(*s).mean(2), (2,))],

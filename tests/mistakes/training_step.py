@@ -220,7 +220,7 @@ WRONG = {
     ],
     "zero_grad_after_backward": [step("backward zero step"), step("zero backward zero step")],
     "backward_twice": [step("zero backward backward step")],
-    "step_twice": [step("zero backward step step")],
+    "step_twice": [step("zero backward step step"), lambda *given: plain(*given) and plain(*given)],
     "eval_mode": [step(network=in_eval), eval_at_end],
     "not_cropped": [no_crop, step(cut=lambda targets, size: targets)],
     "corner_crop": [step(cut=corner)],

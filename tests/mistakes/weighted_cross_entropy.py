@@ -138,6 +138,9 @@ WRONG = {
     "softmax_forgotten": [lambda x, y, w: (w * F.nll_loss(x, y, reduction="none")).mean()],
     "softmax_wrong_axis": [wrong_axis(0), wrong_axis(2), wrong_axis(-1)],
     "gather_wrong_axis": [wrong_gather(2), wrong_gather(3)],
+    "classes_not_moved": [
+        lambda x, y, w: (pixels(x.reshape(-1, x.shape[1]), y.flatten()) * w.flatten()).mean()
+    ],
     "all_classes": [lambda x, y, w: -(w[:, None] * x.log_softmax(1)).mean()],
     "class_1_only": [lambda x, y, w: -(w * y * x.log_softmax(1)[:, 1]).mean()],
     "sigmoid_for_softmax": [binary],

@@ -113,7 +113,7 @@ IOU_MISTAKES = {  # key: (formulas of two bool masks, likely)
         "The number added against 0 / 0 can be seen in the result. 1e-6 is enough.",
     ),
 }
-IOU_SHAPES = ((6, 8), (5, 4), (30,), (3, 4, 5))
+IOU_SHAPES = ((6, 8), (5, 4), (30,), (3, 4, 5), (30, 40))
 
 
 def mask_pairs():
@@ -215,7 +215,7 @@ def only_bool(pairs, answer, wrong):
 def check_dtypes(answer):
     """Raise Wrong unless bool and uint8 give what whole numbers gave."""
     for kind, key, likely in ((bool, "bool_masks", BOOL), (np.uint8, "overflow", UINT8)):
-        pair = mask_pairs()[0]
+        pair = mask_pairs()[-1]  # of more than 255 pixels
         wanted, name = intersection_over_union(*pair), np.dtype(kind).name
         try:
             mine = answer(pair, kind)

@@ -95,7 +95,7 @@ def from_memory(
 def _forget_empty(kept):
     """A clock that nothing came of was started by running all cells."""
     attempt = running(kept["attempts"])
-    if attempt:
+    if attempt and "parts" not in attempt:
         kept["attempts"].remove(attempt)
 
 

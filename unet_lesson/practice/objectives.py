@@ -91,6 +91,11 @@ def sigmoids(logits, target):
     return F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
 
 
+def unmoved(logits, target):
+    """The loss of each pixel where (N, C, H, W) was reshaped to (N H W, C) at once."""
+    return pixels(logits.reshape(-1, logits.shape[1]), target.flatten()).view_as(target)
+
+
 def right_loss(logits, target, weights):
     return (weights * pixels(logits, target)).mean()
 
@@ -193,6 +198,10 @@ CE_MISTAKES = {  # key: (formulas of logits, target, weights, likely)
     "gather_wrong_axis": (
         [lambda x, y, w, a=a: (w * gathered(x, y, a)).mean() for a in (0, 2, 3)],
         "The true class is looked up along another axis. Classes are axis 1: gather(1, ...).",
+    ),
+    "classes_not_moved": (
+        [lambda x, y, w: (w * unmoved(x, y)).mean()],
+        "reshape(-1, C) of (N, C, H, W) mixes pixels and classes: move the classes last before.",
     ),
     "all_classes": (
         [

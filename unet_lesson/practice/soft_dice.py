@@ -52,6 +52,16 @@ def smoothed(above, below):
     return lambda p, y: ratio(p, y, above=above, below=below)
 
 
+def pooled(p, y, axes):
+    """Summed over these axes, with the background and without, with a smoothing of 0 or 1."""
+    values = []
+    for smooth in (0, 1):
+        for first in (0, 1):
+            part = ratio(p[:, first:], y[:, first:], axes, smooth, smooth)
+            values += [part, part.mean()]
+    return values
+
+
 SMOOTHINGS = [(s, s) for s in (1, 0.1, 0.01, 0.5, 2, 10, 100)] + [(2, 2), (2, 1), (0, 1), (0, 2)]
 DICE_MISTAKES = {  # key: ((N, C, H, W) twice -> (N, C), ...), likely
     "two_forgotten": (
@@ -111,21 +121,15 @@ DICE_MISTAKES = {  # key: ((N, C, H, W) twice -> (N, C), ...), likely
 }
 OTHER_SUMS = {  # key: (p, y -> tensors that are summed over other axes, likely)
     "pooled_over_batch": (
-        lambda p, y: [
-            v for d in (ratio(p, y, (0, 2, 3)),) for v in (d[1:], d, d[1:].mean(), d.mean())
-        ],
+        lambda p, y: pooled(p, y, (0, 2, 3)),
         "You sum over the batch too: a large object in one image hides a small one in another.",
     ),
     "pooled_over_everything": (
-        lambda p, y: [ratio(p[:, 1:], y[:, 1:], (0, 1, 2, 3)), ratio(p, y, (0, 1, 2, 3))],
+        lambda p, y: pooled(p, y, (0, 1, 2, 3)),
         "You sum over everything. Sum over height and width only.",
     ),
     "pooled_over_classes": (
-        lambda p, y: [
-            v
-            for d in (ratio(p[:, 1:], y[:, 1:], (1, 2, 3)), ratio(p, y, (1, 2, 3)))
-            for v in (d, d.mean())
-        ],
+        lambda p, y: pooled(p, y, (1, 2, 3)),
         "You sum over the classes too. Sum over height and width only.",
     ),
     "one_axis_only": (
@@ -150,7 +154,12 @@ OTHER_SUMS = {  # key: (p, y -> tensors that are summed over other axes, likely)
         "The last class is left out. It is class 0 that must go: [:, 1:].",
     ),
     "one_class_only": (
-        lambda p, y: [*ratio(p, y)[:, 1:2].T, ratio(p, y)[:, 1:2], ratio(p, y)[:, 1].mean()],
+        lambda p, y: [
+            form
+            for truth in (y[:, 1:2], 1 - y[:, :1])  # of class 1, or of all but the background
+            for values in (ratio(p[:, 1:2], truth),)
+            for form in (values, values[:, 0], values.mean())
+        ],
         "Only class 1 is there. Every class but the background has a column.",
     ),
     "summed": (

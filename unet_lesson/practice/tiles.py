@@ -73,7 +73,8 @@ def laid(network, image, tile, *, step=None, border="reflect", train=False, chan
     """Tiles with a mistake: (K, H, W), NaN where none of them writes.
 
     step: from tile to tile. border: a mode of np.pad. train: the mode. change: of the input tile.
-    other: shift, in which a tile is written further on; until, where the last may end.
+    other: behind, a change of a tile's logits; shift, by which it is written further on; lost,
+    which leaves out the last.
     """
     rim, (_, height, width) = margin(network.config), image.shape
     output, network = tile - 2 * rim, deepcopy(network).train(train)
@@ -85,7 +86,9 @@ def laid(network, image, tile, *, step=None, border="reflect", train=False, chan
         part = torch.from_numpy(padded[:, y : y + tile, x : x + tile].copy())
         part = change(part) if change else part
         row, column = y + shift, x + shift
-        out[:, row : row + output, column : column + output] = network(part[None])[0]
+        logits = network(part[None])[0]
+        logits = other["behind"](logits) if "behind" in other else logits
+        out[:, row : row + output, column : column + output] = logits
     return out[:, :height, :width]
 
 
@@ -101,6 +104,11 @@ MISTAKES = {  # key: (network, image, tile -> logits, likely)
     "eval_forgotten": (
         [lambda *case: laid(*case, train=True)],
         "The network is in train mode, and BatchNorm takes the mean of each tile: network.eval().",
+    ),
+    "step_is_output": (
+        [lambda n, image, tile: laid(n, image, tile, step=tile - 2 * margin(n.config))],
+        "Tiles follow one another by their whole output. Only in steps of 2 ** depth do the "
+        "poolings of all tiles fall on the same pixels: (output // block) * block.",
     ),
     "zeros_at_border": (
         [lambda *case: laid(*case, border="constant")],
@@ -118,11 +126,6 @@ MISTAKES = {  # key: (network, image, tile -> logits, likely)
         [lambda *case: laid(*case, border="wrap")],
         "Beyond its border the image begins again. Mirror it: mode 'reflect'.",
     ),
-    "step_is_output": (
-        [lambda n, image, tile: laid(n, image, tile, step=tile - 2 * margin(n.config))],
-        "Tiles follow one another by their whole output. Only in steps of 2 ** depth do the "
-        "poolings of all tiles fall on the same pixels: (output // block) * block.",
-    ),
     "step_is_tile": (
         [lambda n, image, tile: laid(n, image, tile, step=tile)],
         "The step is a whole tile, and there are gaps: a tile loses its margin on each side.",
@@ -139,6 +142,36 @@ MISTAKES = {  # key: (network, image, tile -> logits, likely)
         [lambda *case: laid(*case, change=standard), lambda *case: laid(*case, change=spread)],
         "Every tile is brought to its own scale. Take the pixels as they are.",
     ),
+    "result_normalised": (
+        [
+            lambda *case: laid(*case, behind=standard),
+            lambda *case: laid(*case, behind=spread),
+            lambda *case: laid(*case, behind=lambda z: z / z.max()),
+            lambda *case: laid(*case, behind=lambda z: z / z.abs().max()),
+        ],
+        "Every tile's result is brought to its own scale, and the tiles no longer fit together.",
+    ),
+    "softmax_wrong_axis": (
+        [
+            lambda *case: laid(*case, behind=lambda z: z.softmax(1)),
+            lambda *case: laid(*case, behind=lambda z: z.softmax(2)),
+            lambda *case: laid(*case, behind=lambda z: z.flatten().softmax(0).view_as(z)),
+            lambda network, image, tile: whole(network, image).softmax(1),
+            lambda network, image, tile: whole(network, image).softmax(2),
+        ],
+        "The softmax goes along another axis: the classes are axis 1 of (N, K, H, W).",
+    ),
+    "softmax_twice": (
+        [lambda network, image, tile: whole(network, image).softmax(0).softmax(0)],
+        "The softmax is taken twice.",
+    ),
+    "other_values": (
+        [
+            lambda network, image, tile: whole(network, image).sigmoid(),
+            lambda network, image, tile: whole(network, image).log_softmax(0),
+        ],
+        "Give back the logits or their softmax.",
+    ),
 }
 
 
@@ -151,10 +184,10 @@ def judge_predict_by_tiles(learner):
 
     network: a UNet without padding, as it comes out of training, in train mode. Predict in eval
     mode and without gradients. image: a tensor (C, H, W), larger than a tile. tile: the side of an
-    input tile, a legal one. -> (K, H, W), tensor or array: the logits of all K classes, or their softmax, exactly as
-    the whole image in one piece would give them, mirrored beyond its border (the border pixel is
-    not repeated). So tiles begin at multiples of 2 ** network.config.depth. The network never
-    reads more than a tile at a time; several tiles may make a batch.
+    input tile, a legal one. -> (K, H, W), tensor or array: the logits of all K classes, or their
+    softmax, exactly as the whole image in one piece would give them, mirrored beyond its border
+    (the border pixel is not repeated). So tiles begin at multiples of 2 ** network.config.depth.
+    The network never reads more than a tile at a time; several tiles may make a batch.
     """
     for text, (config, size, tile) in CASES.items():
         network = network_of(config)
@@ -197,22 +230,23 @@ def check_tiles(got, case):
     fails += f", the first in row {off.any(1).nonzero()[0].item()}." if off.any() else "."
     if never_written(got, margin(case[0].config)):
         raise Wrong("no_mirror", fails, NO_MIRROR)
-    for key, (values, likely) in {**FORMS, **MISTAKES}.items():
-        for value in values:
-            if fits(got, value(right) if key in FORMS else value(*case)):
-                raise Wrong(key, fails, likely)
-    raise Wrong(*trace(got, right, off, margin(case[0].config), fails))
+    if any(added(got, form, off) for form in (right, right.softmax(0))):
+        raise Wrong("overlap_added", fails, "Where tiles overlap their results are added.")
+    for key, (values, likely) in MISTAKES.items():
+        if any(fits(got, value(*case)) for value in values):
+            raise Wrong(key, fails, likely)
+    raise Wrong(*region(off, margin(case[0].config), fails))
 
 
 NO_MIRROR = "The tiles stay inside the image, and its own margin is never written: mirror it."
 
 
 def never_written(got, rim):
-    """Does a margin around the image hold one and the same value?"""
+    """Does a margin around the image hold one and the same value, and its middle others?"""
     around = torch.ones(got.shape[1:], dtype=torch.bool)
     around[rim:-rim, rim:-rim] = False
-    values = got[:, around].nan_to_num()
-    return bool((values == values[:, :1]).all())
+    rest, values = got[:, ~around], got[:, around].nan_to_num()
+    return bool((values == values[:, :1]).all() and (rest != rest[:, :1]).any())
 
 
 def wrong_pixels(got, right):
@@ -232,23 +266,6 @@ def fits(got, wanted):
     return any(close(got[:, written], form[:, written], 0.01) for form in forms)
 
 
-FORMS = {  # key: (the right logits -> other values, likely)
-    "softmax_wrong_axis": (
-        [
-            lambda z: z.softmax(1),
-            lambda z: z.softmax(2),
-            lambda z: z.flatten(1).softmax(1).view_as(z),
-        ],
-        "The softmax goes along another axis: the classes are axis 1 of (N, K, H, W).",
-    ),
-    "softmax_twice": ([lambda z: z.softmax(0).softmax(0)], "The softmax is taken twice."),
-    "other_values": (
-        [torch.sigmoid, lambda z: z.log_softmax(0)],
-        "Give back the logits or their softmax.",
-    ),
-}
-
-
 def added(got, right, off):
     """Are some pixels right, and do all others hold the right value twice or more often?"""
     times = ((got * right).sum(0) / (right * right).sum(0)).round()  # (H, W)
@@ -256,10 +273,8 @@ def added(got, right, off):
     return bool(same and 0 < off.float().mean() < 0.6 and (times[off] >= 2).all())
 
 
-def trace(got, right, off, rim, fails):
-    """Key, example and likely mistake, by where the wrong pixels lie and what they hold."""
-    if any(added(got, form, off) for form in (right, right.softmax(0))):
-        return "overlap_added", fails, "Where tiles overlap their results are added: write them."
+def region(off, rim, fails):
+    """Key, example and likely mistake, by where the wrong pixels lie."""
     middle = off[rim:-rim, rim:-rim] if min(off.shape) > 2 * rim else off
     if not middle.any():
         return "border_wrong", fails, "Within a margin of the border it is wrong: mirror the image."
