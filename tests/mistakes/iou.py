@@ -101,7 +101,9 @@ def small_sums(prediction, target):
         return plain(prediction, target)
     a, b = (m.sum(dtype=np.uint8) for m in (prediction, target))
     both = (prediction * target).sum(dtype=np.uint8)
-    return both / (a + b - both) if a + b - both else 1.0
+    with np.errstate(over="ignore"):
+        union = a + b - both
+    return both / union if union else 1.0
 
 
 def subtracts(prediction, target):

@@ -155,7 +155,7 @@ def by_autograd(network, optimizer, images, targets):
     for p, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
         p.grad = gradient
     optimizer.step()
-    return float(loss)
+    return float(loss.detach())
 
 
 def cleared_after(network, optimizer, images, targets):

@@ -88,6 +88,8 @@ def check_moves(done, right):
     if "step" not in events:
         likely = "The weights move, but optimizer.step() is not called: its momentum is left out."
         raise Wrong("optimizer_ignored", fails, likely)
+    if events.count("step") > 1:
+        raise Wrong("step_twice", fails, VARIANTS["step_twice"][1])
     likely = (
         f"The calls are {', '.join(events)}. Is the loss the plain cross entropy of the logits?"
     )
