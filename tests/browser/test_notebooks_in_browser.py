@@ -8,6 +8,7 @@ import pytest
 
 NOTEBOOKS = sorted(Path(__file__).parents[2].joinpath("notebooks").glob("*.ipynb"))
 VIEW = "application/vnd.jupyter.widget-view+json"
+STILL = "image/png", "text/html"  # what stands for an explorer, or for a quiz, without a kernel
 
 # For each cell, how many elements of its output match a selector; images only once they are loaded.
 SHOWN = """(selector) => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) =>
@@ -53,16 +54,17 @@ def test_there_are_notebooks():
 def test_notebook(lab, path):
     committed = path.read_bytes()
     shutil.copy(path, lab.folder)
-    stored = count(nbformat.read(path, 4).cells, "image/png")
+    stored, folded = (count(nbformat.read(path, 4).cells, kind) for kind in STILL)
 
     lab.open_notebook(path.name, run=False)
     wait_until_shown(lab, ".jp-RenderedImage img", stored)  # the still pictures of a fresh clone
     assert lab.page.evaluate(BROKEN) == []
 
     lab.run_all()
-    explorers = count(lab.cells(), VIEW, "image/png")
-    lost = [i for i, live in enumerate(explorers) if live > stored[i]]
-    assert lost == [], "these cells store no still picture of their explorer"
+    drawn, read = (count(lab.cells(), VIEW, kind) for kind in STILL)
+    explorers = [a + b for a, b in zip(drawn, read, strict=True)]
+    lost = [i for i in range(len(read)) if drawn[i] > stored[i] or read[i] > folded[i]]
+    assert lost == [], "these cells store nothing that stands for their explorer"
     wait_until_shown(lab, ".unet-explorer", explorers)
     assert lab.page.evaluate(BROKEN) == []
     assert look(lab, path.stem, dark=False) == []

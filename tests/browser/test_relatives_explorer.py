@@ -91,6 +91,7 @@ def test_by_keyboard_alone(lab, explorer):
     same_as_python(lab, explorer)
     explorer.get_by_role("button", name="hide the name").focus()
     lab.page.keyboard.press("Enter")
+    lab.page.wait_for_timeout(PAUSE)  # the kernel has heard which name is hidden
     lab.page.keyboard.press("Enter")
     lab.page.wait_for_timeout(PAUSE)
     assert fact(explorer, "verdict") == lab.python("f'It is {relative(w.name).title}.'")
