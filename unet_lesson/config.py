@@ -42,16 +42,24 @@ def check_padding(value):
     return index(value)
 
 
+def check_choice(name, value, allowed):
+    """Return `value` if it is one of `allowed` (names, None), else raise Type- or ValueError."""
+    if value is None and None in allowed:
+        return value
+    names = ", ".join(map(repr, allowed))
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be one of {names}, not {value!r} ({type(value).__name__})")
+    if value not in allowed:
+        words = [word for word in allowed if word]
+        near = get_close_matches(value.lower(), words, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{name} must be one of {names}, not {value!r}{hint}")
+    return value
+
+
 def check_up(value):
     """Return `value` if it names a way to upsample, else raise TypeError / ValueError."""
-    allowed = ", ".join(repr(mode) for mode in UP_MODES)
-    if not isinstance(value, str):
-        raise TypeError(f"up must be one of {allowed}, not {value!r} ({type(value).__name__})")
-    if value not in UP_MODES:
-        near = get_close_matches(value.lower(), UP_MODES, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"up must be one of {allowed}, not {value!r}{hint}")
-    return value
+    return check_choice("up", value, UP_MODES)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@
 both draw.
 """
 
-from difflib import get_close_matches
-
+from unet_lesson.config import check_choice
 from unet_lesson.relatives_page import BLOCKS, RIGHT, Picture
 
 
@@ -272,14 +271,7 @@ NAMES = tuple(RELATIVES)
 
 def check_name(name):
     """Return `name` if it is one of NAMES, else raise TypeError / ValueError."""
-    allowed = ", ".join(repr(one) for one in NAMES)
-    if not isinstance(name, str):
-        raise TypeError(f"name must be one of {allowed}, not {name!r} ({type(name).__name__})")
-    if name not in NAMES:
-        near = get_close_matches(name.lower(), NAMES, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"name must be one of {allowed}, not {name!r}{hint}")
-    return name
+    return check_choice("name", name, NAMES)
 
 
 def relative(name):

@@ -4,14 +4,13 @@ What a UNetConfig says already (padding, BatchNorm or none, the way up, depth, w
 here are the choices that no lesson but the ninth makes.
 """
 
-from difflib import get_close_matches
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from unet_lesson import shapes
 from unet_lesson.checks import check_maps
+from unet_lesson.config import check_choice
 from unet_lesson.model import DoubleConv, UNet, center_crop
 
 JOINS = ("centre", "corner", "pad")
@@ -40,10 +39,10 @@ class Variant(UNet):
 
     def __init__(self, config=None, *, join="centre", skips="concat", norm=None, initialise="he"):
         super().__init__(config)
-        self.join = _check_choice("join", join, JOINS)
-        self.skips = _check_choice("skips", skips, SKIPS)
-        self.norm = _check_choice("norm", norm, NORMS)
-        self.initialise = _check_choice("initialise", initialise, INITIALISE)
+        self.join = check_choice("join", join, JOINS)
+        self.skips = check_choice("skips", skips, SKIPS)
+        self.norm = check_choice("norm", norm, NORMS)
+        self.initialise = check_choice("initialise", initialise, INITIALISE)
         if skips != "concat":
             for block in self.expansive.blocks:
                 block.conv = _half_as_many_inputs(block.conv)
@@ -104,16 +103,3 @@ def _use_group_norm(network):
             block.batch_norm = False  # nothing to fold into the convolutions, for `predict`
             for i in (1, 4):
                 block.layers[i] = nn.GroupNorm(GROUPS, block.out_channels)
-
-
-def _check_choice(name, value, allowed):
-    """Return `value` if it is one of `allowed`, else raise TypeError / ValueError."""
-    if value in allowed:
-        return value
-    names = ", ".join(map(repr, allowed))
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {names}, not {value!r} ({type(value).__name__})")
-    words = [word for word in allowed if word]
-    near = get_close_matches(value.lower(), words, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{name} must be one of {names}, not {value!r}{hint}")
