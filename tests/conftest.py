@@ -1,6 +1,7 @@
 """What several test files share: the real network's maps, a check of refusals, real images."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pooch
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 import unet_lesson
+from unet_lesson.practice import memory, progress
 
 PACKAGE = Path(unet_lesson.__file__).parent
 CONTAINERS = {
@@ -94,3 +96,24 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """Where the test keeps its progress, in a session that has read and said nothing yet."""
+    monkeypatch.setenv("UNET_LESSON_PROGRESS", str(tmp_path / "progress.json"))
+    for remembered in (progress._known, progress._stuck, memory._unsaid):
+        remembered.clear()
+    return tmp_path / "progress.json"
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """later(minutes=5): moves the clock of the progress on."""
+    moment = [progress.now()]
+    monkeypatch.setattr(progress, "now", lambda: moment[0])
+
+    def move(**span):
+        moment[0] += timedelta(**span)
+
+    return move

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unet_lesson import DoubleConv, UNet, UNetConfig
 from unet_lesson.practice.drills import KINDS, Drill, drill, feedback, kinds_of
-from unet_lesson.practice.questions import TOPICS
+from unet_lesson.practice.questions import TOPICS, link
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 EACH = 60  # drills of each kind in the tests
@@ -291,7 +291,7 @@ def test_every_kind_stands_in_a_topic_and_at_a_heading():
         cells = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
         titles = re.findall(r"^#+ (.+)", "\n".join(c.source for c in cells), re.M)
         assert heading in [title.replace(" ", "-") for title in titles], kind.heading
-    assert drill("tiles", 0).link == "08_overlap_tile.ipynb#Lay-the-tiles"
+    assert link(drill("tiles", 0)) == "08_overlap_tile.ipynb#Lay-the-tiles"
 
 
 # ---- which one is drawn ------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def test_levels_choose_among_the_kinds():
     ("given", "error", "words"),
     [
         ({"kind": "crops"}, ValueError, ["crops", "did you mean 'crop'?"]),
-        ({"kind": 3}, TypeError, ["kind must be a string or None, not 3 (int)"]),
+        ({"kind": 3}, TypeError, ["kind must be one of 'map_size'", "not 3 (int)"]),
         ({"level": 4}, ValueError, ["level must be 1, 2, 3 or None, not 4; the nearest is 3"]),
         ({"level": "easy"}, TypeError, ["level must be a whole number"]),
         ({"seed": 0.5}, TypeError, ["seed must be a whole number"]),

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from datetime import timedelta
 
 import pytest
 
@@ -11,25 +10,7 @@ from unet_lesson.practice.drills import Drill
 from unet_lesson.practice.interview import FIELDS, clock, mock_interview, open_questions, plan
 from unet_lesson.practice.questions import TOPICS, bank
 
-
-@pytest.fixture(autouse=True)
-def path(tmp_path, monkeypatch):
-    monkeypatch.setenv("UNET_LESSON_PROGRESS", str(tmp_path / "progress.json"))
-    progress._known.clear()
-    progress._stuck.clear()
-    return tmp_path / "progress.json"
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """later(seconds): moves the clock on."""
-    moment = [progress.now()]
-    monkeypatch.setattr(progress, "now", lambda: moment[0])
-
-    def move(seconds):
-        moment[0] += timedelta(seconds=seconds)
-
-    return move
+pytestmark = pytest.mark.usefixtures("path")
 
 
 def name(asked):
@@ -104,7 +85,7 @@ def work_through(made, later, said, numbers=()):
         assert page["place"] == f"Question {at} of {len(made.asked)}, {asked.topic}"
         assert page["until"] == pytest.approx(60 * made.minutes * at / len(made.asked))
         assert "answer" not in page and "points" not in page
-        later(30)
+        later(seconds=30)
         if isinstance(asked, Drill):
             assert page["typed"] and page["unit"] == asked.unit
             made.answer(str(asked.answer if next(numbers, True) else max(asked.feedback)))
@@ -178,7 +159,7 @@ def test_another_one_asks_something_else_and_shows_those_before(later, path):
         assert len(made.page["earlier"]) == min(round_, 5)
         made.again()
         assert made.page["stage"] == "ready" and made.asked != asked
-        later(3600)
+        later(seconds=3600)
     kept = progress.read()["interviews"]
     assert len(kept) == 8 and kept[0]["said"] == 0
     content = json.loads(path.read_text())
@@ -211,7 +192,7 @@ def test_the_faces_are_stable_and_the_answers_folded_away(path, later):
         assert "1. Walk me through" in part and made.asked[0].answer[:40] not in part
     work_through(made, later, lambda _: [])
     path.write_text("damaged")
-    later(10**6)
+    later(seconds=10**6)
     again = mock_interview()
     for one in (made, again):
         assert (one.facts(), one.html()) == (faces["text/plain"], html)

@@ -1,7 +1,6 @@
 """The network from memory: what it says, part by part, and what it keeps."""
 
 import importlib.util
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,32 +8,13 @@ import torch
 from torch import nn
 
 import unet_lesson
-from unet_lesson.practice import memory, progress
+from unet_lesson.practice import progress
 from unet_lesson.practice.memory import PARTS, from_memory, start
 from unet_lesson.practice.report import EXERCISES
 
 MISTAKES = Path(__file__).parent / "mistakes"
 
-
-@pytest.fixture(autouse=True)
-def path(tmp_path, monkeypatch):
-    monkeypatch.setenv("UNET_LESSON_PROGRESS", str(tmp_path / "progress.json"))
-    progress._known.clear()
-    progress._stuck.clear()
-    memory._unsaid.clear()
-    return tmp_path / "progress.json"
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """later(minutes): moves the clock on."""
-    moment = [progress.now()]
-    monkeypatch.setattr(progress, "now", lambda: moment[0])
-
-    def move(minutes):
-        moment[0] += timedelta(minutes=minutes)
-
-    return move
+pytestmark = pytest.mark.usefixtures("path")
 
 
 def right(exercise):
@@ -87,7 +67,7 @@ def test_untouched_it_says_so_and_nothing_of_it_is_kept(capsys):
 
 def test_untouched_it_prints_the_same_whatever_the_file_holds(path, capsys, later, solutions):
     start()
-    later(5)
+    later(minutes=5)
     from_memory(center_crop=solutions["center_crop"])
     capsys.readouterr()
     printed = set()
@@ -100,7 +80,7 @@ def test_untouched_it_prints_the_same_whatever_the_file_holds(path, capsys, late
         start()
         from_memory()
         printed.add(capsys.readouterr().out)
-        later(300)
+        later(minutes=300)
     path.unlink()
     path.mkdir()
     start()
@@ -111,10 +91,10 @@ def test_untouched_it_prints_the_same_whatever_the_file_holds(path, capsys, late
 
 def test_an_untouched_notebook_leaves_the_clock_of_a_begun_attempt_alone(later, solutions):
     start()
-    later(5)
+    later(minutes=5)
     from_memory(center_crop=solutions["center_crop"])
     kept = attempts()
-    later(5)
+    later(minutes=5)
     start()
     from_memory()
     assert attempts() == kept
@@ -123,7 +103,7 @@ def test_an_untouched_notebook_leaves_the_clock_of_a_begun_attempt_alone(later, 
 
 def test_part_by_part_with_the_time(capsys, later, one_thread, solutions):
     start()
-    later(12.4)
+    later(minutes=12.4)
     part = solutions | {"crop_and_concat": added, "UpBlock": None}
     del part["UNet"]
     found = from_memory(**part)
@@ -136,7 +116,7 @@ def test_part_by_part_with_the_time(capsys, later, one_thread, solutions):
     assert found.reports["crop_and_concat"].diagnosis == "added"
     (kept,) = attempts()
     assert kept["parts"]["crop_and_concat"] == "added" and kept["parts"]["UNet"] == "not_attempted"
-    later(10)
+    later(minutes=10)
     progress._known.clear()  # the kernel is restarted, and all cells are run again
     start()
     found = from_memory(**solutions)
@@ -150,10 +130,10 @@ def test_the_history_is_shown_newest_first(capsys, later, solutions):
     one = {"center_crop": solutions["center_crop"]}
     for minutes in (10, 20, 30, 40, 50, 60, 70):
         start()
-        later(minutes)
+        later(minutes=minutes)
         capsys.readouterr()
         from_memory(**one)
-        later(600)  # the clock is left behind
+        later(minutes=600)  # the clock is left behind
     said = capsys.readouterr().out
     lines = said.partition("the newest first:\n")[2].splitlines()
     assert [line.split(", ")[1].split(";")[0] for line in lines] == [
@@ -190,7 +170,7 @@ def test_the_package_s_own_parts_hold(capsys, later, one_thread):
             super().__init__(config)
 
     start()
-    later(5)
+    later(minutes=5)
     found = from_memory(DoubleConv=unet_lesson.DoubleConv, UNet=UNet)
     assert found.reports["DoubleConv"].passed and found.reports["UNet"].passed
 
@@ -210,6 +190,6 @@ def test_no_random_number_of_the_reader_is_used_up(solutions, later):
     torch.manual_seed(3)
     state = torch.get_rng_state()
     start()
-    later(2)
+    later(minutes=2)
     from_memory(DoubleConv=solutions["DoubleConv"])
     assert torch.equal(torch.get_rng_state(), state)

@@ -214,7 +214,7 @@ def test_no_address_in_memory_is_printed():
 def test_an_unknown_name_gets_the_nearest():
     with pytest.raises(ValueError, match="did you mean 'double_conv'"):
         check("doubleconv", None)
-    with pytest.raises(ValueError, match="no exercise is called 5"):
+    with pytest.raises(TypeError, match=r"name must be one of 'border_weight', .*, not 5"):
         check(5, None)
 
 

@@ -9,7 +9,7 @@ import pytest
 from unet_lesson.practice import progress
 from unet_lesson.practice.board import folded, linked
 from unet_lesson.practice.drills import KINDS, drill
-from unet_lesson.practice.questions import TOPICS, bank, value
+from unet_lesson.practice.questions import TOPICS, bank, notebook_of, notebooks, value
 from unet_lesson.practice.quiz import (
     Item,
     Quiz,
@@ -25,13 +25,7 @@ CHOICES = [question for question in bank() if question.choices]
 NUMBERS = [question for question in bank() if question.number]
 PRINTED = r"\d[\d,]*\d(?:\.\d+)?|\d+(?:\.\d+)?"
 
-
-@pytest.fixture(autouse=True)
-def path(tmp_path, monkeypatch):
-    monkeypatch.setenv("UNET_LESSON_PROGRESS", str(tmp_path / "progress.json"))
-    progress._known.clear()
-    progress._stuck.clear()
-    return tmp_path / "progress.json"
+pytestmark = pytest.mark.usefixtures("path")
 
 
 @pytest.mark.parametrize("question", CHOICES, ids=lambda question: question.id)
@@ -152,15 +146,26 @@ def test_a_drill_is_judged_with_its_own_reasons(kind):
         assert not right and said.endswith(why)
 
 
+@pytest.mark.parametrize("notebook", notebooks())
+def test_every_notebook_has_a_quiz_of_its_own_questions_and_drills(notebook):
+    drawn = quiz(notebook=notebook, count=500).items
+    assert drawn and all(item.where["href"].startswith(notebook + "_") for item in drawn)
+    shown = {q.id for q in CHOICES + NUMBERS if notebook_of(q) == notebook}
+    drills = {f"drill-{name}" for name, kind in KINDS.items() if notebook_of(kind) == notebook}
+    assert {item.id for item in drawn} == shown | drills
+
+
 def test_what_is_no_topic_level_or_count_is_refused(refused, monkeypatch):
-    refused(lambda: quiz("los"), ValueError, "topic must be None or one of", "did you mean 'loss'?")
-    refused(lambda: quiz(3), TypeError, "topic must be a string or None, not 3 (int)")
+    refused(lambda: quiz("los"), ValueError, "topic must be one of", "did you mean 'loss'?")
+    refused(lambda: quiz(3), TypeError, "topic must be one of None, 'architecture'", "not 3 (int)")
     refused(
         lambda: quiz(level=4), ValueError, "level must be 1, 2, 3 or None, not 4", "nearest is 3"
     )
     refused(lambda: quiz(level="2"), TypeError, "level must be a whole number, not '2'")
     refused(lambda: quiz(count=0), ValueError, "count must be 1 or more, not 0")
     refused(lambda: quiz(seed=0.5), TypeError, "seed must be a whole number")
+    refused(lambda: quiz(notebook="3"), ValueError, "notebook must be one of None, '00', '01'")
+    refused(lambda: quiz(notebook=3), TypeError, "notebook must be one of", "not 3 (int)")
     monkeypatch.setattr("unet_lesson.practice.board.bank", lambda: CHOICES[:1])
     other = next(topic for topic in TOPICS if topic != CHOICES[0].topic)
     refused(lambda: quiz(other), ValueError, "the bank has no such question of topic", other)

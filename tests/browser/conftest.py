@@ -250,3 +250,13 @@ def lab(opened):
     opened.page.evaluate(CLOSE_ALL)
     assert opened.outside == [], "requests left the machine"
     assert opened.errors == [], "the console showed errors"
+
+
+@pytest.fixture
+def explorer(lab, request):
+    """The explorer that the test file's SOURCE makes and calls `w`, in sight."""
+    lab.open_notebook([request.module.SOURCE, "1"])
+    root = lab.page.locator(".unet-explorer")
+    root.wait_for()
+    root.scroll_into_view_if_needed()
+    return root

@@ -24,15 +24,6 @@ ALL_EQUAL = (
 SCORES = {"dice": 1, "f1": 1, "border_error": -1, "middle_error": -1}  # what is better
 
 
-@pytest.fixture
-def explorer(lab):
-    lab.open_notebook([SOURCE, "1"])
-    root = lab.page.locator(".unet-explorer")
-    root.wait_for()
-    root.scroll_into_view_if_needed()
-    return root
-
-
 def expected_u(lab, name):
     """What stands in the U of a setting without its own way to join, by place."""
     setting = f"study['settings'][{name!r}]"

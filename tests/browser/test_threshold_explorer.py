@@ -19,15 +19,6 @@ SOURCE = (
 )
 
 
-@pytest.fixture
-def explorer(lab):
-    lab.open_notebook([SOURCE, "1"])
-    root = lab.page.locator(".unet-explorer")
-    root.wait_for()
-    root.scroll_into_view_if_needed()
-    return root
-
-
 def same_as_python(lab, explorer):
     """Numbers, picture and markers are those of the kernel's threshold, by the metrics there."""
     t = lab.python("w.threshold")

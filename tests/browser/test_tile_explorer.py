@@ -1,6 +1,5 @@
 """TileExplorer in JupyterLab: by mouse and keyboard, compared with the plan in the kernel."""
 
-import pytest
 from test_explorers import PAUSE, drag, fact
 
 SOURCE = (
@@ -11,15 +10,6 @@ SOURCE = (
     "w"
 )
 PLAN = "[list(part) for part in plan_axis(configuration(w.depth, w.padding), 512, w.tile)]"
-
-
-@pytest.fixture
-def explorer(lab):
-    lab.open_notebook([SOURCE, "1"])
-    root = lab.page.locator(".unet-explorer")
-    root.wait_for()
-    root.scroll_into_view_if_needed()
-    return root
 
 
 def point(explorer, x, y):

@@ -1,14 +1,20 @@
 """What the widgets for practice share: which questions, three faces, words sent both ways."""
 
 from collections import Counter
-from difflib import get_close_matches
 from html import escape
 from pathlib import Path
 
 import traitlets
 
-from unet_lesson.config import check_whole
-from unet_lesson.practice.questions import TOPICS, bank
+from unet_lesson.config import check_choice
+from unet_lesson.practice.questions import (
+    TOPICS,
+    bank,
+    check_level,
+    link,
+    notebook_of,
+    notebooks,
+)
 from unet_lesson.widgets.base import Explorer, script
 
 HERE = Path(__file__).parent
@@ -19,41 +25,27 @@ def board_script(name):
     return script("board", name, folder=HERE)
 
 
-def check_topic(topic):
-    """Return `topic` if it is None or one of TOPICS, else raise TypeError / ValueError."""
-    if topic is None or topic in TOPICS:
-        return topic
-    if not isinstance(topic, str):
-        raise TypeError(f"topic must be a string or None, not {topic!r} ({type(topic).__name__})")
-    near = get_close_matches(topic.lower(), TOPICS, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"topic must be None or one of {', '.join(TOPICS)}, not {topic!r}{hint}")
-
-
-def check_level(level):
-    """Return `level` if it is None, 1, 2 or 3, else raise TypeError / ValueError."""
-    if level is None or 1 <= check_whole("level", level) <= 3:
-        return level
-    nearest = min(max(level, 1), 3)
-    raise ValueError(f"level must be 1, 2, 3 or None, not {level}; the nearest is {nearest}")
-
-
-def chosen(topic=None, level=None, judged=False):
-    """The bank's questions of one topic and one level; None means all.
+def chosen(topic=None, level=None, notebook=None, judged=False):
+    """The bank's questions of one topic, one level, one notebook; None means all.
 
     judged: only those with choices or a number, so that an answer can be judged.
-    Raises ValueError if there are none.
+    Raises TypeError or ValueError for a topic, a level or a notebook that is none, and if there
+    are no such questions.
     """
-    topic, level = check_topic(topic), check_level(level)
+    check_choice("topic", topic, (None, *TOPICS))
+    check_choice("notebook", notebook, (None, *notebooks()))
+    check_level(level)
     found = [
         question
         for question in bank()
         if topic in (None, question.topic)
         and level in (None, question.level)
+        and notebook in (None, notebook_of(question))
         and (question.choices or question.number or not judged)
     ]
     if not found:
-        raise ValueError(f"the bank has no such question of topic {topic!r} and level {level}")
+        asked = f"topic {topic!r}, level {level} and notebook {notebook!r}"
+        raise ValueError(f"the bank has no such question of {asked}; None means all")
     return found
 
 
@@ -66,7 +58,7 @@ def where(question):
     """Where the notebooks show it: {"href": the link, "text": its words}."""
     notebook, _, heading = question.heading.partition("#")
     text = f"{notebook.partition('_')[0]}, {heading.replace('-', ' ')}"
-    return {"href": question.link, "text": text}
+    return {"href": link(question), "text": text}
 
 
 def folded(summary, *paragraphs):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from fsrs import Card, Rating
 
-from unet_lesson.config import check_count
+from unet_lesson.config import check_choice, check_count
 from unet_lesson.practice import progress
 from unet_lesson.practice.board import (
     Board,
@@ -71,17 +71,18 @@ class Cards(Board):
     _esm = board_script("cards")
     doing = ("rate", "more", "look")
 
-    def __init__(self, topic=None, level=None, new=10):
+    def __init__(self, topic=None, level=None, notebook=None, new=10):
         super().__init__()
-        self._questions = {question.id: question for question in in_order(chosen(topic, level))}
+        self._questions = {
+            question.id: question for question in in_order(chosen(topic, level, notebook))
+        }
         self._batch = self._new = check_count("new", new, least=0)
         self._rated, self._notice = 0, ""
         self.look()
 
     def rate(self, rating):
         """Say how the answer came: "again", "hard", "good" or "easy"."""
-        if rating not in RATINGS:
-            raise ValueError(f"rating must be one of {', '.join(RATINGS)}, not {rating!r}")
+        check_choice("rating", rating, tuple(RATINGS))
         if "id" not in self.page:
             return
         name, moment = self.page["id"], progress.now()
@@ -155,12 +156,13 @@ def _read(question):
     return folded(question.question, *parts)
 
 
-def cards(topic=None, level=None, new=10):
+def cards(topic=None, level=None, notebook=None, new=10):
     """Flashcards of the bank's questions -> Cards, which asks first what is due.
 
-    topic: one of questions.TOPICS; level: 1, 2 or 3; None means all. new: at most so many cards
-    in one sitting that you have not seen before.
+    topic: one of questions.TOPICS; level: 1, 2 or 3; notebook: the one that shows the answers, such
+    as "03"; None means all. new: at most so many cards in one sitting that you have not seen
+    before.
 
-    Raises TypeError or ValueError for a topic, a level or a number that is none.
+    Raises TypeError or ValueError for a topic, a level, a notebook or a number that is none.
     """
-    return Cards(topic, level, new)
+    return Cards(topic, level, notebook, new)

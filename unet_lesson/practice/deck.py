@@ -17,7 +17,7 @@ import zipfile
 from itertools import count
 from pathlib import Path
 
-from unet_lesson.practice.questions import BANK, bank
+from unet_lesson.practice.questions import BANK, bank, link
 from unet_lesson.practice.sheet import sheet
 
 LEVELS = {1: "level-1-basic", 2: "level-2-solid", 3: "level-3-deep"}
@@ -154,7 +154,7 @@ def table(questions):
         asked = [question.question, question.zh, _lines(_choices(question))]
         said = [question.answer, _lines(question.must), *wrong]
         head = [question.id, question.topic, question.level]
-        rows.writerow([*head, *asked, *said, question.link, question.source])
+        rows.writerow([*head, *asked, *said, link(question), question.source])
     return text.getvalue().encode("utf-8-sig")
 
 

@@ -3,12 +3,12 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import NamedTuple
 
-from unet_lesson.config import check_whole
+from unet_lesson.config import check_choice, check_whole
 from unet_lesson.practice import drill_layers as layers
 from unet_lesson.practice import drill_networks as networks
+from unet_lesson.practice.questions import check_level
 
 
 class Kind(NamedTuple):
@@ -76,12 +76,6 @@ class Drill:
     how: str
     feedback: dict
 
-    @property
-    def link(self):
-        """The place that shows it, as a link from one notebook to another."""
-        notebook, _, heading = self.heading.partition("#")
-        return f"{notebook}.ipynb#{heading}"
-
     def __repr__(self):
         return f"drill on {self.kind.replace('_', ' ')}: {self.question}"
 
@@ -104,19 +98,12 @@ def drill(kind=None, seed=None, level=None):
 
 def kinds_of(level=None):
     """The names of the kinds of one level, or of all, in the order of KINDS."""
-    if level is not None and not 1 <= check_whole("level", level) <= 3:
-        nearest = min(max(level, 1), 3)
-        raise ValueError(f"level must be 1, 2, 3 or None, not {level}; the nearest is {nearest}")
+    check_level(level)
     return [name for name, kind in KINDS.items() if level in (None, kind.level)]
 
 
 def _check_kind(name, level):
-    if not isinstance(name, str):
-        raise TypeError(f"kind must be a string or None, not {name!r} ({type(name).__name__})")
-    if name not in KINDS:
-        near = get_close_matches(name.lower(), KINDS, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"kind must be None or one of {', '.join(KINDS)}, not {name!r}{hint}")
+    check_choice("kind", name, tuple(KINDS))
     if name not in kinds_of(level):
         raise ValueError(f"drills on {name} are of level {KINDS[name].level}, not {level}")
     return name

@@ -8,7 +8,6 @@ from unet_lesson.practice import progress
 from unet_lesson.practice.board import (
     Board,
     board_script,
-    check_level,
     chosen,
     counted,
     folded,
@@ -17,7 +16,7 @@ from unet_lesson.practice.board import (
     where,
 )
 from unet_lesson.practice.drills import KINDS, Drill, drill
-from unet_lesson.practice.questions import TOPICS, bank
+from unet_lesson.practice.questions import TOPICS, bank, check_level
 from unet_lesson.practice.quiz import from_drill, judge, read_number, spell
 
 EACH = 2  # minutes for a question

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from unet_lesson.config import check_whole
+
 BANK = Path(__file__).parent / "questions.yaml"
 TOPICS = (
     "architecture",
@@ -57,12 +59,6 @@ class Question:
     number: str = ""
     unit: str = ""
 
-    @property
-    def link(self):
-        """The place that shows it, as a link from one notebook to another."""
-        notebook, _, heading = self.heading.partition("#")
-        return f"{notebook}.ipynb#{heading}"
-
 
 @cache
 def bank() -> tuple[Question, ...]:
@@ -70,6 +66,31 @@ def bank() -> tuple[Question, ...]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     rows = yaml.load(BANK.read_text("utf-8"), loader)
     return tuple(Question(**row) for row in rows)
+
+
+@cache
+def notebooks() -> tuple[str, ...]:
+    """The notebooks that show the answers, in their order: "00", "01", ..., "09b", "09c"."""
+    return tuple(sorted({notebook_of(question) for question in bank()}))
+
+
+def notebook_of(asked):
+    """The notebook that shows a question or a drill: "03"."""
+    return asked.heading.partition("_")[0]
+
+
+def link(asked):
+    """The place that shows a question or a drill, as a link from one notebook to another."""
+    notebook, _, heading = asked.heading.partition("#")
+    return f"{notebook}.ipynb#{heading}"
+
+
+def check_level(level):
+    """Return `level` if it is None, 1, 2 or 3, else raise TypeError / ValueError."""
+    if level is None or 1 <= check_whole("level", level) <= 3:
+        return level
+    nearest = min(max(level, 1), 3)
+    raise ValueError(f"level must be 1, 2, 3 or None, not {level}; the nearest is {nearest}")
 
 
 def value(expression):

@@ -17,7 +17,7 @@ from unet_lesson.practice.board import (
     where,
 )
 from unet_lesson.practice.drills import KINDS, drill, kinds_of
-from unet_lesson.practice.questions import value
+from unet_lesson.practice.questions import notebook_of, value
 
 NEAR = 0.01  # a number that is not whole may be off by one part in a hundred
 
@@ -108,11 +108,15 @@ def judge(item, given):
     return False, f"It is {spell(item.number)} {item.unit}".rstrip() + f". {why}".rstrip()
 
 
-def draw_items(topic, level, count, seed):
+def draw_items(topic, level, notebook, count, seed):
     """`count` items in an order of their own: up to a third drills, the others from the bank."""
     rng = random.Random(seed)
-    pool = chosen(topic, level, judged=True)
-    kinds = [kind for kind in kinds_of(level) if topic in (None, KINDS[kind].topic)]
+    pool = chosen(topic, level, notebook, judged=True)
+    kinds = [
+        kind
+        for kind in kinds_of(level)
+        if topic in (None, KINDS[kind].topic) and notebook in (None, notebook_of(KINDS[kind]))
+    ]
     kinds = rng.sample(kinds, min(count // 3, len(kinds)))
     items = [from_drill(drill(kind, rng.randrange(10**6))) for kind in kinds]
     questions = rng.sample(pool, min(count - len(items), len(pool)))
@@ -209,12 +213,13 @@ class Quiz(Board):
         )
 
 
-def quiz(topic=None, level=None, count=10, seed=0):
+def quiz(topic=None, level=None, notebook=None, count=10, seed=0):
     """A quiz of `count` questions, from the bank and up to a third drills, drawn by `seed` -> Quiz.
 
-    topic: one of questions.TOPICS; level: 1, 2 or 3; None means all. Where the bank has fewer
-    such questions, the quiz is shorter.
+    topic: one of questions.TOPICS; level: 1, 2 or 3; notebook: the one that shows the answers, such
+    as "03"; None means all. Where the bank has fewer such questions, the quiz is shorter.
 
-    Raises TypeError or ValueError for a topic, a level, a count or a seed that is none.
+    Raises TypeError or ValueError for a topic, a level, a notebook, a count or a seed that is none.
     """
-    return Quiz(draw_items(topic, level, check_count("count", count), check_whole("seed", seed)))
+    count, seed = check_count("count", count), check_whole("seed", seed)
+    return Quiz(draw_items(topic, level, notebook, count, seed))

@@ -9,13 +9,13 @@ import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from inspect import cleandoc, isclass
 
 import numpy as np
 import torch
 from torch import nn
 
+from unet_lesson.config import check_choice
 from unet_lesson.practice.learner import Wrong, is_stub, named, show
 
 EXERCISES = {}  # name -> Exercise, filled by the decorator `exercise`
@@ -68,19 +68,13 @@ def exercise(text, notebook, *, level, minutes, wants="function"):
 def check(name, learner):
     """Try the learner's function or class, print what was found and return it as a Report.
 
-    Raises ValueError for an unknown exercise; whatever is wrong with `learner` is in the report.
+    Raises TypeError or ValueError for an unknown exercise; whatever is wrong with `learner` is in
+    the report.
     """
-    report = examine(_find(name), learner)
+    check_choice("name", name, tuple(sorted(EXERCISES)))
+    report = examine(EXERCISES[name], learner)
     print(report.message)
     return report
-
-
-def _find(name):
-    if isinstance(name, str) and name in EXERCISES:
-        return EXERCISES[name]
-    near = get_close_matches(str(name).lower(), EXERCISES, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"no exercise is called {name!r}{hint} All: {', '.join(sorted(EXERCISES))}")
 
 
 def examine(exercise, learner):

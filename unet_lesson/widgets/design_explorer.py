@@ -1,12 +1,11 @@
 """Two settings of the design study side by side: sizes, cost, and the scores of three seeds."""
 
-from difflib import get_close_matches
 from statistics import mean
 
 import traitlets
 
 from unet_lesson import shapes
-from unet_lesson.config import UNetConfig
+from unet_lesson.config import UNetConfig, check_choice
 from unet_lesson.widgets import stills_design
 from unet_lesson.widgets.base import Explorer, script
 
@@ -164,7 +163,7 @@ class DesignExplorer(Explorer):
 
     @traitlets.validate("left", "right", "task")
     def _name_exists(self, proposal):
-        return check_name(proposal.trait.name, proposal.value, self._names[proposal.trait.name])
+        return check_choice(proposal.trait.name, proposal.value, self._names[proposal.trait.name])
 
     @property
     def cards(self):
@@ -193,15 +192,6 @@ class DesignExplorer(Explorer):
             for score, (words, _) in SCORES.items()
         ]
         return stills_design.side_by_side(names, self.cards, task, scores)
-
-
-def check_name(what, value, allowed):
-    """Return `value` if it is in `allowed`, else raise ValueError with the nearest name."""
-    if value in allowed:
-        return value
-    near = get_close_matches(value.lower(), allowed, n=1, cutoff=0)[0]
-    names = ", ".join(map(repr, allowed))
-    raise ValueError(f"{what} must be one of {names}, not {value!r}; did you mean {near!r}?")
 
 
 def _check_study(study):
