@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from playwright.sync_api import expect
 from test_explorers import PAUSE, fact
 
 SETUP = (
@@ -116,6 +117,17 @@ def test_a_quiz_by_keyboard_alone(lab, board):
     assert lab.cell_count() == cells
     press("Enter")
     root.get_by_text("Question 1 of 4").wait_for()
+
+
+def test_a_link_opens_the_place_beside_and_scrolls_to_it(lab, board):
+    root, _ = board("cards(notebook='03')")
+    root.get_by_role("button", name="Show the answer").click()
+    place = lab.python("w.page['where']['href']")
+    assert place == "03_expansive_path.ipynb#Crop-and-concatenate"
+    root.get_by_role("link").click()
+    heading = lab.page.locator("h2", has_text="Crop and concatenate")
+    expect(heading).to_be_in_viewport(timeout=20_000)
+    assert len(lab.page.context.pages) == 1
 
 
 def test_cards_by_mouse_and_after_a_restart(lab, board):

@@ -34,6 +34,7 @@ function board({ model, el }, name, height, draw) {
     event.preventDefault();
     keys[event.key]();
   });
+  root.addEventListener("click", (event) => openBeside(event, model.widget_manager?.context?.path));
   function redraw() {
     const here = root.contains(document.activeElement);
     const keep = document.activeElement?.dataset?.keep; // an element that is drawn anew keeps the focus
@@ -56,9 +57,21 @@ function board({ model, el }, name, height, draw) {
 const text = (words, more = {}) => make("p", more, words);
 const chinese = (words, more = {}) => make("p", { lang: "zh-Hans", ...more }, words);
 
-// The place in the notebooks that shows the answer, opened beside this one.
+// The place in the notebooks that shows the answer.
 function linkTo({ href, text: words }) {
   return make("p", {}, "Shown in ", make("a", { href, target: "_blank", rel: "noopener" }, words), ".");
+}
+
+// JupyterLab opens it beside this notebook, by the command of its own links; a notebook that is not open yet
+// scrolls to the heading only when asked again. Elsewhere a link is a plain link.
+function openBeside(event, here) {
+  const link = event.target.closest("a");
+  if (!link || !here) return;
+  const there = new URL(link.getAttribute("href"), `${location.origin}/${here}`);
+  const args = { path: decodeURI(there.pathname.slice(1)), id: decodeURI(there.hash) };
+  link.dataset.commandlinkerCommand = "rendermime:handle-local-link";
+  link.dataset.commandlinkerArgs = JSON.stringify(args);
+  if (event.isTrusted) setTimeout(() => link.click(), 1500);
 }
 
 function press(words, onclick, more = {}) {
