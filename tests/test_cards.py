@@ -130,10 +130,10 @@ def test_what_comes_when():
     waiting = [Card(card_id=1, due=NOON + timedelta(days=day)) for day in days]
     local = NOON.astimezone()
     midnight = (local + timedelta(days=1)).replace(hour=0, minute=0)
-    expected = {"later today": 0, "tomorrow": 0, "in the week after": 0, "later": 0}
+    expected = {"later today": 0, "tomorrow": 0, "within 8 days": 0, "later": 0}
     for card in waiting[1:]:
         at = card.due.astimezone()
-        for name, start in (("later", 8), ("in the week after", 1), ("tomorrow", 0), ("", -1)):
+        for name, start in (("later", 8), ("within 8 days", 1), ("tomorrow", 0), ("", -1)):
             if at >= midnight + timedelta(days=start):
                 expected[name or "later today"] += 1
                 break

@@ -1,8 +1,10 @@
 """The network from memory: what it says, part by part, and what it keeps."""
 
 import importlib.util
+import re
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from torch import nn
@@ -13,6 +15,7 @@ from unet_lesson.practice.memory import PARTS, from_memory, start
 from unet_lesson.practice.report import EXERCISES
 
 MISTAKES = Path(__file__).parent / "mistakes"
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 pytestmark = pytest.mark.usefixtures("path")
 
@@ -52,17 +55,12 @@ def test_the_parts_are_those_of_the_network():
 
 
 def test_untouched_it_says_so_and_nothing_of_it_is_kept(capsys):
-    start()
-    first = capsys.readouterr().out
-    assert first.startswith("The clock runs.")
     for given in ({}, {"DoubleConv": Stub, "center_crop": None, "UNet": ...}):
         found = from_memory(**given)
         assert capsys.readouterr().out == "not attempted yet\n"
         assert found.minutes is None and not found.passed
         assert {report.diagnosis for report in found.reports.values()} == {"not_attempted"}
         assert attempts() == []
-        start()
-        assert capsys.readouterr().out == first
 
 
 def test_untouched_it_prints_the_same_whatever_the_file_holds(path, capsys, later, solutions):
@@ -77,25 +75,26 @@ def test_untouched_it_prints_the_same_whatever_the_file_holds(path, capsys, late
         else:
             path.write_text(content)
         progress._known.clear()
-        start()
         from_memory()
         printed.add(capsys.readouterr().out)
         later(minutes=300)
     path.unlink()
     path.mkdir()
-    start()
     from_memory()
     printed.add(capsys.readouterr().out)
     assert len(printed) == 1
 
 
-def test_an_untouched_notebook_leaves_the_clock_of_a_begun_attempt_alone(later, solutions):
+def test_a_check_of_nothing_leaves_a_clock_that_runs_alone(later, capsys, solutions):
     start()
+    assert capsys.readouterr().out.startswith("The clock runs. Write")
     later(minutes=5)
+    assert from_memory().minutes is None
+    start()
+    assert "The clock runs for 5 min already." in capsys.readouterr().out
     from_memory(center_crop=solutions["center_crop"])
     kept = attempts()
     later(minutes=5)
-    start()
     from_memory()
     assert attempts() == kept
     assert from_memory(center_crop=solutions["center_crop"]).minutes == pytest.approx(10)
@@ -104,11 +103,13 @@ def test_an_untouched_notebook_leaves_the_clock_of_a_begun_attempt_alone(later, 
 def test_part_by_part_with_the_time(capsys, later, one_thread, solutions):
     start()
     later(minutes=12.4)
+    capsys.readouterr()
     part = solutions | {"crop_and_concat": added, "UpBlock": None}
     del part["UNet"]
     found = from_memory(**part)
     said = capsys.readouterr().out
-    assert "double_conv: right." in said and "center_crop: right." in said
+    assert said.startswith("3 of 6 parts hold, after 12 min.\ndouble_conv: right.\ncontracting")
+    assert "center_crop: right.\ncrop_and_concat: not right yet.\n" in said
     assert "crop_and_concat: not right yet." in said and "You add the two." in said
     assert "UpBlock: not attempted yet" in said and "UNet: not attempted yet" in said
     assert "3 of 6 parts hold, after 12 min." in said and "Attempts before" not in said
@@ -159,6 +160,16 @@ def test_what_was_there_when_the_clock_started_is_no_attempt(capsys, one_thread,
     found = from_memory(**solutions)
     assert found.passed and attempts() == []
     assert "not kept as an attempt" in capsys.readouterr().out
+
+
+def test_the_solution_of_notebook_10_holds(later, one_thread):
+    cells = nbformat.read(NOTEBOOKS / "10_revision.ipynb", as_version=4).cells
+    (solution,) = [cell.source for cell in cells if "<summary>Solution" in cell.source]
+    parts = {}
+    exec(re.search("```python\n(.+?)```", solution, re.S)[1], parts)
+    start()
+    later(minutes=9)
+    assert from_memory(*(parts[name] for name in PARTS)).passed
 
 
 def test_the_package_s_own_parts_hold(capsys, later, one_thread):

@@ -126,6 +126,7 @@ def heading_anchors(path):
 @pytest.mark.parametrize("path", [*PATHS, ROOT / "README.md"], ids=lambda path: path.name)
 def test_every_relative_link_and_anchor_resolves(path):
     text = "\n".join(markdown(path.stem)) if path in PATHS else path.read_text("utf-8")
+    text = re.sub(r"```.*?```", "", text, flags=re.S)  # in code, a[0](x) is no link
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     assert links
     for link in links:

@@ -74,7 +74,7 @@ def test_it_is_whole(question):
 def headings(stem):
     cells = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4).cells
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    return {title.replace(" ", "-") for title in re.findall(r"^#+ (.+)", text, re.M)}
+    return set(re.findall(r"^#+ (.+)", text, re.M))
 
 
 HEADINGS = {path.stem: headings(path.stem) for path in NOTEBOOKS.glob("*.ipynb")}

@@ -2,17 +2,22 @@
 
 import random
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
+from fsrs import Card
 
 from unet_lesson.practice import progress
 from unet_lesson.practice.board import folded, linked
-from unet_lesson.practice.drills import KINDS, drill
+from unet_lesson.practice.cards import cards
+from unet_lesson.practice.drills import KINDS
+from unet_lesson.practice.drills import drill as make_drill
 from unet_lesson.practice.questions import TOPICS, bank, notebook_of, notebooks, value
 from unet_lesson.practice.quiz import (
     Item,
     Quiz,
+    drills,
     from_bank,
     from_drill,
     judge,
@@ -62,14 +67,19 @@ def test_the_right_choice_is_in_every_place():
         ("31,030,658", 31030658),
         ("31 030 658", 31030658),
         ("1,024.5", 1024.5),
-        ("47.6 %", 47.6),
+        ("47.6 %", 0.476),
         ("2/3", 2 / 3),
         ("-507.87", -507.87),
         ("1e3", 1000),
     ],
 )
 def test_a_number_is_read_as_people_write_it(text, number):
-    assert read_number(text, "pixels") == number
+    assert read_number(text, "pixels") == pytest.approx(number, rel=1e-15)
+
+
+@pytest.mark.parametrize("text", ["6.25", "6.25 %", "1/16", "6.25 percent"])
+def test_a_share_is_read_as_per_cent_where_they_are_asked_for(text):
+    assert read_number(text, "percent") == 6.25
 
 
 @pytest.mark.parametrize(
@@ -136,7 +146,7 @@ def test_a_level_is_kept_and_a_third_are_drills(level):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_drill_is_judged_with_its_own_reasons(kind):
-    made = drill(kind, 5)
+    made = make_drill(kind, 5)
     item = from_drill(made)
     assert judge(item, made.answer) == (True, "")
     if made.answer != round(made.answer):
@@ -205,6 +215,53 @@ def test_a_quiz_from_beginning_to_end():
     assert made.page["result"] == "3 of 3 right." and made.page["missed"] == []
 
 
+def test_what_was_missed_is_due_as_a_card_and_told_over_all_quizzes():
+    question = next(question for question in CHOICES if question.topic == "loss")
+    drill = make_drill("conv_parameters", seed=1)
+    made = Quiz([from_bank(question, random.Random(0)), from_drill(drill)])
+    wrong, why = next(iter(drill.feedback.items()))
+    for rights, told in ([False, True], "1 of 2 right. Missed most: loss 1."), ([True] * 2, "3 of"):
+        work_through(made, rights)
+        assert made.page["so_far"].startswith(f"In all quizzes so far: {told}")
+        made._start(made.items)
+    for times in (1, 2):
+        made._start(made.items[1:])
+        made.answer(str(wrong))
+        made.go_on()
+        slip = f"The slip that came most often, {times} times: {why}"
+        assert made.page["so_far"].endswith(slip) == (times > 1)
+    kept = progress.read()["cards"]
+    assert set(kept) == {question.id}, "a drill is no card, and a right answer needs none"
+    assert Card.from_dict(kept[question.id]).due <= progress.now() + timedelta(minutes=2)
+    assert cards(new=0).page["id"] == question.id
+
+
+def test_others_are_other_questions():
+    for made in (quiz(count=4, seed=3), drills(count=4, seed=3)):
+        first = [item.question for item in made.items]
+        made.others()
+        assert [item.question for item in made.items] == first, "not before the end"
+        work_through(made, [True] * 4)
+        assert made.page["others"]
+        made.others()
+        assert made.page["place"].startswith("Question 1 of 4")
+        assert [item.question for item in made.items] != first
+    only = Quiz(quiz(count=1).items)
+    work_through(only, [True])
+    only.others()
+    assert "result" in only.page and not only.page["others"]
+
+
+def test_drills_alone_of_a_kind_or_a_level(refused):
+    assert {item.id for item in drills("crop", count=3).items} == {"drill-crop"}
+    kinds = {item.id.removeprefix("drill-") for item in drills(level=1, count=30).items}
+    assert len(kinds) > 3 and {KINDS[kind].level for kind in kinds} == {1}
+    assert drills(seed=4).facts() == drills(seed=4).facts()
+    refused(lambda: drills("crops"), ValueError, "did you mean 'crop'?")
+    refused(lambda: drills(count=0), ValueError, "count must be 1 or more")
+    refused(lambda: drills(seed="x"), TypeError, "seed must be a whole number")
+
+
 def test_no_answer_is_no_answer():
     question = next(question for question in NUMBERS)
     made = Quiz([from_bank(question, random.Random(0))])
@@ -236,8 +293,8 @@ class Tags(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
-        assert tag in {"details", "summary", "p", "a"}
-        self.open.append(tag)
+        assert tag in {"details", "summary", "p", "a", "hr"}
+        self.open += [tag] if tag != "hr" else []
         self.count += tag == "details"
 
     def handle_endtag(self, tag):

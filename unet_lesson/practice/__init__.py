@@ -20,7 +20,7 @@ from unet_lesson.practice.cards import cards
 from unet_lesson.practice.drills import drill
 from unet_lesson.practice.interview import mock_interview
 from unet_lesson.practice.memory import from_memory, start
-from unet_lesson.practice.quiz import quiz
+from unet_lesson.practice.quiz import drills, quiz
 from unet_lesson.practice.report import EXERCISES, Report, check
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "crops",
     "doubles",
     "drill",
+    "drills",
     "from_memory",
     "iou",
     "mock_interview",

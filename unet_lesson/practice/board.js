@@ -3,6 +3,8 @@
 // foot, the element to focus, the words to speak, keys, {key: what it does}, and show, a node that
 // must be in sight.
 
+const WAIT = "Waiting for the kernel. If it was restarted, run this cell again.";
+
 function board({ model, el }, name, height, draw) {
   const root = mount(el, name, height);
   root.style.height = `${height}px`; // what is longer is scrolled
@@ -11,14 +13,14 @@ function board({ model, el }, name, height, draw) {
   const body = make("div", { class: "unet-board-body", tabindex: 0, role: "group", "aria-label": "question" });
   const foot = make("div", { class: "unet-board-foot" });
   const wait = make("div", { class: "unet-board-wait", role: "status" });
-  root.append(body, foot, wait);
+  root.append(body, wait, foot);
   const say = speaker(root);
   let keys = {};
   let asked = null; // Python answers one message at a time
 
   function ask(message) {
     if (asked !== null) return;
-    asked = setTimeout(() => { wait.textContent = "Waiting for the kernel, which is busy."; }, 1500);
+    asked = setTimeout(() => { wait.textContent = WAIT; }, 1500);
     model.send(message);
   }
   function answered() {
@@ -59,7 +61,7 @@ const chinese = (words, more = {}) => make("p", { lang: "zh-Hans", ...more }, wo
 
 // The place in the notebooks that shows the answer.
 function linkTo({ href, text: words }) {
-  return make("p", {}, "Shown in ", make("a", { href, target: "_blank", rel: "noopener" }, words), ".");
+  return make("p", {}, "Shown in ", make("a", { href, target: "_blank", rel: "noopener" }, words));
 }
 
 // JupyterLab opens it beside this notebook, by the command of its own links; a notebook that is not open yet
@@ -79,4 +81,19 @@ function press(words, onclick, more = {}) {
 }
 
 // What Python has to say about the progress file, such as that it cannot be written.
-const noticeOf = ({ notice }) => (notice ? make("span", { class: "unet-quiet", "data-fact": "notice" }, notice) : "");
+const noticeOf = ({ notice }) => (notice ? make("p", { class: "unet-said unet-no", "data-fact": "notice" }, notice) : "");
+
+// A number to type: {unit, problem: why the last one was none, given: what was typed, verdict: once judged}.
+function numberField({ unit, verdict, problem, given }, ask) {
+  const id = newId();
+  const field = make("input", { id, type: "text", inputmode: "decimal", autocomplete: "off",
+    "aria-invalid": Boolean(problem), readonly: verdict ? "" : null });
+  field.value = verdict?.given ?? given ?? "";
+  const send = () => { if (!verdict) ask({ do: "answer", given: field.value }); };
+  field.addEventListener("keydown", (event) => { if (event.key === "Enter") send(); });
+  const node = make("div", {},
+    make("div", { class: "unet-field" }, make("label", { for: id }, "Your number"), field, unit,
+      ...(verdict ? [] : [press("Answer", send)])),
+    make("div", { class: "unet-wrong" }, problem ?? ""));
+  return { node, focus: field, keys: {} };
+}

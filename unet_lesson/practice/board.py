@@ -57,7 +57,7 @@ def counted(words):
 def where(question):
     """Where the notebooks show it: {"href": the link, "text": its words}."""
     notebook, _, heading = question.heading.partition("#")
-    text = f"{notebook.partition('_')[0]}, {heading.replace('-', ' ')}"
+    text = f"{notebook.partition('_')[0]}, {heading}"
     return {"href": link(question), "text": text}
 
 

@@ -1,6 +1,6 @@
 // Cards: the question, then the answer, then how well it was known. Python schedules.
 // model.page: due, new, unseen_left, rated, coming, {when: cards}, next, when the next card is due; and if
-// there is a card: id, topic, level, question, zh, answer, must, wrong, where, unseen, and times,
+// there is a card: id, topic, level, question, zh, answer, must, wrong, where, unseen, early and times,
 // [rating, when it would come back]. notice: a word about the progress.
 
 function render({ model, el }) {
@@ -24,7 +24,7 @@ function cardPage(page, ask, { turned, turn, language, speak }) {
   const question = language === "English" ? page.question : page.zh;
   const asked = language === "English" ? text : chinese;
   return {
-    body: [planOf(page), text(`${page.topic}, level ${page.level}${page.unseen ? ", new" : ""}`, { class: "unet-quiet" }),
+    body: [planOf(page), text(`${page.topic}, level ${page.level}${page.unseen ? ", new" : page.early ? ", a little early" : ""}`, { class: "unet-quiet" }),
       languages(language, speak),
       asked(question, { class: "unet-question", "data-fact": "question" }), ...(turned ? answerNodes(page) : [])],
     foot: [turner, ...(turned ? ratings : []), noticeOf(page)],

@@ -50,9 +50,9 @@ def intervals(card, moment):
 
 
 def coming(cards, moment):
-    """Cards (fsrs) that are not due at `moment`, as {"later today": 2, "tomorrow": 5, ...}."""
+    """How many cards (fsrs) come when after `moment`: {"later today": 2, "tomorrow": 5, ...}."""
     today = moment.astimezone().date()
-    counts = {"later today": 0, "tomorrow": 0, "in the week after": 0, "later": 0}
+    counts = {"later today": 0, "tomorrow": 0, "within 8 days": 0, "later": 0}
     for card in cards:
         if card.due > moment:
             days = (card.due.astimezone().date() - today).days
@@ -88,9 +88,7 @@ class Cards(Board):
         name, moment = self.page["id"], progress.now()
 
         def edit(kept):
-            card = Card.from_dict(kept["cards"][name]) if name in kept["cards"] else Card()
-            card, _ = progress.SCHEDULER.review_card(card, RATINGS[rating], moment)
-            kept["cards"][name] = card.to_dict()
+            progress.review(kept, name, RATINGS[rating], moment)
             entry = {"when": moment.isoformat(), "where": "cards", "id": name, "rating": rating}
             kept["answers"].append(entry)
 
@@ -120,6 +118,7 @@ class Cards(Board):
         page["next"] = spell(cards[waiting[0]].due - moment) if waiting else ""
         if asked:
             page |= self._card(asked, cards.get(asked), moment)
+            page["early"] = asked not in due + new
         self.page = page
 
     def _card(self, name, card, moment):
@@ -145,15 +144,16 @@ class Cards(Board):
             if question.id in self._questions:
                 topics.setdefault(question.topic, []).append(question)
         return "".join(
-            folded(f"{topic}, {len(questions)} questions", *map(_read, questions))
+            folded(f"{topic}, {len(questions)} questions", "<ul>", *map(_read, questions), "</ul>")
             for topic, questions in topics.items()
         )
 
 
 def _read(question):
     """A question to read without a kernel, its answer folded away."""
-    parts = paragraph(question.zh, "zh-Hans"), paragraph(question.answer), linked(where(question))
-    return folded(question.question, *parts)
+    must = f"It must contain: {'; '.join(question.must)}."
+    parts = paragraph(question.zh, "zh-Hans"), paragraph(question.answer), paragraph(must)
+    return f"<li>{folded(question.question, *parts, linked(where(question)))}</li>"
 
 
 def cards(topic=None, level=None, notebook=None, new=10):

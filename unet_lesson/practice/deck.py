@@ -84,7 +84,7 @@ def _mistake(question):
 
 def _where(question):
     notebook, _, heading = question.heading.partition("#")
-    place = f"Notebook {notebook}, section {heading.replace('-', ' ')}."
+    place = f"Notebook {notebook}, section {heading}."
     return f"{place} {question.source}" if question.source else place
 
 

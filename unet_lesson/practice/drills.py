@@ -21,38 +21,38 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "map_size": Kind(networks.map_size, "sizes", 1, "02_contracting_path#Build-it"),
-    "map_size_up": Kind(networks.map_size_up, "sizes", 2, "03_expansive_path#Build-it"),
-    "output_size": Kind(networks.output_size, "sizes", 2, "04_full_network#Which-sizes-fit"),
+    "map_size": Kind(networks.map_size, "sizes", 1, "02_contracting_path#Build it"),
+    "map_size_up": Kind(networks.map_size_up, "sizes", 2, "03_expansive_path#Build it"),
+    "output_size": Kind(networks.output_size, "sizes", 2, "04_full_network#Which sizes fit"),
     "joined_channels": Kind(
-        networks.joined_channels, "skip connections", 1, "03_expansive_path#Crop-and-concatenate"
+        networks.joined_channels, "skip connections", 1, "03_expansive_path#Crop and concatenate"
     ),
     "conv_parameters": Kind(
-        layers.conv_parameters, "parameters", 1, "01_double_conv#How-many-parameters?"
+        layers.conv_parameters, "parameters", 1, "01_double_conv#How many parameters?"
     ),
     "double_conv_parameters": Kind(
-        layers.double_conv_parameters, "parameters", 2, "01_double_conv#How-many-parameters?"
+        layers.double_conv_parameters, "parameters", 2, "01_double_conv#How many parameters?"
     ),
     "up_parameters": Kind(
-        layers.up_parameters, "parameters", 2, "04_full_network#28,953,474-or-31,030,658?"
+        layers.up_parameters, "parameters", 2, "04_full_network#28,953,474 or 31,030,658?"
     ),
-    "legal_input": Kind(networks.legal_input, "sizes", 3, "04_full_network#Which-sizes-fit"),
-    "crop": Kind(networks.crop, "padding and crop", 2, "03_expansive_path#Crop-and-concatenate"),
+    "legal_input": Kind(networks.legal_input, "sizes", 3, "04_full_network#Which sizes fit"),
+    "crop": Kind(networks.crop, "padding and crop", 2, "03_expansive_path#Crop and concatenate"),
     "receptive_field": Kind(
-        layers.receptive_field, "receptive field", 2, "02_contracting_path#How-far-each-level-sees"
+        layers.receptive_field, "receptive field", 2, "02_contracting_path#How far each level sees"
     ),
     "conv_output_size": Kind(
-        layers.conv_output_size, "sizes", 1, "01_double_conv#One-convolution-by-hand"
+        layers.conv_output_size, "sizes", 1, "01_double_conv#One convolution by hand"
     ),
-    "dice": Kind(layers.dice, "metrics", 1, "06_loss_and_metrics#Pixels:-accuracy,-Dice,-IoU"),
-    "iou": Kind(layers.iou, "metrics", 1, "06_loss_and_metrics#Pixels:-accuracy,-Dice,-IoU"),
+    "dice": Kind(layers.dice, "metrics", 1, "06_loss_and_metrics#Pixels: accuracy, Dice, IoU"),
+    "iou": Kind(layers.iou, "metrics", 1, "06_loss_and_metrics#Pixels: accuracy, Dice, IoU"),
     "transposed_size": Kind(
-        layers.transposed_size, "upsampling", 2, "03_expansive_path#Three-ways-up"
+        layers.transposed_size, "upsampling", 2, "03_expansive_path#Three ways up"
     ),
     "macs": Kind(
-        layers.macs, "cost and deployment", 2, "09b_cost#Where-time,-weights-and-memory-go"
+        layers.macs, "cost and deployment", 2, "09b_cost#Where time, weights and memory go"
     ),
-    "tiles": Kind(layers.tiles, "tiling", 2, "08_overlap_tile#Lay-the-tiles"),
+    "tiles": Kind(layers.tiles, "tiling", 2, "08_overlap_tile#Lay the tiles"),
 }
 
 

@@ -68,17 +68,6 @@ function askedPage(page, ask, timer) {
   };
 }
 
-function numberField({ unit, problem }, ask) {
-  const id = newId();
-  const field = make("input", { id, type: "text", inputmode: "decimal", autocomplete: "off", "aria-invalid": Boolean(problem) });
-  const send = () => { if (field.value.trim()) ask({ do: "answer", given: field.value }); };
-  field.addEventListener("keydown", (event) => { if (event.key === "Enter") send(); });
-  const node = make("div", {},
-    make("div", { class: "unet-field" }, make("label", { for: id }, "Your number"), field, unit, press("Answer", send)),
-    make("div", { class: "unet-wrong" }, problem));
-  return { node, focus: field };
-}
-
 function verdictWords({ verdict }) {
   return verdict ? [verdict.right ? `${verdict.given} is right.` : `${verdict.given} is not right.`, verdict.why].filter(Boolean) : [];
 }

@@ -216,7 +216,7 @@ class Interview(Board):
         )
 
     def html(self):
-        return "".join(_read(number, asked) for number, asked in enumerate(self.asked, 1))
+        return "<hr>".join(_read(number, asked) for number, asked in enumerate(self.asked, 1))
 
 
 def _read(number, asked):

@@ -45,12 +45,16 @@ def start():
     It stops when `from_memory` finds all parts right, and by itself after four hours.
     """
 
+    runs = []
+
     def edit(kept):
-        if running(kept["attempts"]) is None:
+        runs[:] = [attempt] if (attempt := running(kept["attempts"])) else []
+        if not runs:
             kept["attempts"].append({"when": progress.now().isoformat(), "open": True})
 
     progress.change(edit, _unsaid.append)
-    print("The clock runs. Write the six parts from memory, then let from_memory look at them.")
+    since = f" for {_spell(_minutes(runs[0]))} already" if runs else ""
+    print(f"The clock runs{since}. Write the six parts, then let from_memory look at them.")
 
 
 def running(attempts):
@@ -73,7 +77,7 @@ def from_memory(
     """Check the parts of the network one by one, and keep the attempt with its time.
 
     Each is a class or a function of your own, as the exercise of its name wants it; what is left
-    out counts as not attempted. Prints what holds, how long it took and the attempts before.
+    out counts as not attempted. Prints how long it took, what holds and the attempts before.
     """
     given = (DoubleConv, ContractingPath, center_crop, crop_and_concat, UpBlock, UNet)
     reports = {
@@ -81,22 +85,17 @@ def from_memory(
         for (name, exercise), part in zip(PARTS.items(), given, strict=True)
     }
     if not any(report.attempted for report in reports.values()):
-        progress.change(_forget_empty, _unsaid.append)
         print("not attempted yet")
         return FromMemory(reports, None)
     minutes, attempts = _keep(reports)
+    print(*_verdict(reports, minutes), sep="\n")
     for name, report in reports.items():
-        print(report.message if report.attempted else f"{name}: {report.message}")
-    print(*_summary(reports, minutes, attempts), *_unsaid, sep="\n")
+        told = report.message.partition("\n")[0] if report.passed else report.message
+        print(told if report.attempted else f"{name}: {told}")
+    for sentence in [*_earlier(attempts), *_unsaid]:
+        print(sentence)
     _unsaid.clear()
     return FromMemory(reports, minutes)
-
-
-def _forget_empty(kept):
-    """A clock that nothing came of was started by running all cells."""
-    attempt = running(kept["attempts"])
-    if attempt and "parts" not in attempt:
-        kept["attempts"].remove(attempt)
 
 
 def _keep(reports):
@@ -104,11 +103,11 @@ def _keep(reports):
     kept = []
 
     def edit(known):
-        attempts, moment = known["attempts"], progress.now()
+        attempts = known["attempts"]
         attempt = running(attempts)
-        minutes = attempt and (moment - progress.moment(attempt)) / timedelta(minutes=1)
+        minutes = attempt and _minutes(attempt)
         if attempt is None:
-            attempts.append(attempt := {"when": moment.isoformat()})
+            attempts.append(attempt := {"when": progress.now().isoformat()})
         passed = all(report.passed for report in reports.values())
         attempt["parts"] = {name: report.diagnosis for name, report in reports.items()}
         attempt["minutes"] = minutes
@@ -121,18 +120,27 @@ def _keep(reports):
     return kept
 
 
+def _minutes(attempt):
+    """For how many minutes its clock has run."""
+    return (progress.now() - progress.moment(attempt)) / timedelta(minutes=1)
+
+
 def _too_soon(minutes, passed):
     """Were all parts there when the clock started? Running all cells once more does that."""
     return passed and minutes is not None and minutes < SHORTEST
 
 
-def _summary(reports, minutes, attempts):
-    """The sentences behind the parts."""
+def _verdict(reports, minutes):
+    """The sentences in front of the parts."""
     held = sum(report.passed for report in reports.values())
     took = f"after {_spell(minutes)}" if minutes is not None else "(no clock: start() begins one)"
     yield f"{held} of {len(reports)} parts hold, {took}."
     if _too_soon(minutes, held == len(reports)):
         yield "They were there when the clock started, so this is not kept as an attempt."
+
+
+def _earlier(attempts):
+    """The sentences behind the parts: the attempts before this one."""
     earlier = [known for known in attempts[:-1] if "parts" in known and progress.moment(known)]
     if earlier:
         yield "Attempts before this one, the newest first:"

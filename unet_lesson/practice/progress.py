@@ -92,6 +92,13 @@ def add(part, entry, say=print):
     change(lambda progress: progress[part].append(dated), say)
 
 
+def review(progress, name, rating, when):
+    """Rate the card called `name` (a question's id) of the progress, in place; FSRS plans it."""
+    known = progress["cards"].get(name)
+    card, _ = SCHEDULER.review_card(Card.from_dict(known) if known else Card(), rating, when)
+    progress["cards"][name] = card.to_dict()
+
+
 def _empty():
     return {part: kind() for part, kind in PARTS.items()}
 

@@ -35,7 +35,7 @@ class Question:
 
     id: its stable name. topic: one of TOPICS. level: 1 to 3. question, zh: English and Chinese.
     answer: to say aloud. must: the points an answer must contain. heading: the place in the
-    notebooks that shows it, as "notebook#heading". source: where what is not computed there
+    notebooks that shows it, as "notebook#its heading". source: where what is not computed there
     comes from. numbers: {number as printed: expression that gives it}; cited: {number: source}.
     wrong: {"says": the common wrong answer, "why": why it is wrong}. corrects: the published
     errors it puts right. choices: {"right": text, "wrong": {text: why}}; number: an expression
@@ -82,7 +82,7 @@ def notebook_of(asked):
 def link(asked):
     """The place that shows a question or a drill, as a link from one notebook to another."""
     notebook, _, heading = asked.heading.partition("#")
-    return f"{notebook}.ipynb#{heading}"
+    return f"{notebook}.ipynb#{heading.replace(' ', '-')}"
 
 
 def check_level(level):

@@ -1,6 +1,7 @@
 // Quiz: one question at a time. Python judges the answers.
 // model.page: place, question, zh, choices, unit; problem, why an answer was none; once answered
-// verdict and where. At the end instead: result, topics, missed. notice: a word about the progress.
+// verdict and where. At the end instead: result, topics, missed, so_far, others: can there be others?
+// notice: a word about the progress.
 
 function render({ model, el }) {
   return board({ model, el }, "Quiz", 540, (page, ask) => (page.result ? resultPage : questionPage)(page, ask));
@@ -40,20 +41,6 @@ function choiceList({ choices, verdict }, ask) {
   return { node: make("div", { role: "group", "aria-label": "choices" }, ...buttons), focus: buttons[0], keys };
 }
 
-function numberField({ unit, verdict, problem }, ask) {
-  const id = newId();
-  const field = make("input", { id, type: "text", inputmode: "decimal", autocomplete: "off",
-    "aria-invalid": Boolean(problem), readonly: verdict ? "" : null });
-  field.value = verdict?.given ?? "";
-  const send = () => { if (!verdict && field.value.trim()) ask({ do: "answer", given: field.value }); };
-  field.addEventListener("keydown", (event) => { if (event.key === "Enter") send(); });
-  const node = make("div", {},
-    make("div", { class: "unet-field" }, make("label", { for: id }, "Your number"), field, unit,
-      ...(verdict ? [] : [press("Answer", send)])),
-    make("div", { class: "unet-wrong" }, problem ?? ""));
-  return { node, focus: field, keys: {} };
-}
-
 function verdictWords({ right, why, often }) {
   return [right ? "Right." : "Not right.", why, often].filter(Boolean);
 }
@@ -69,12 +56,13 @@ function verdictNodes({ verdict, where }) {
 
 function resultPage(page, ask) {
   const again = press(page.missed.length ? "Ask the missed ones again" : "Once more", () => ask({ do: "again" }));
+  const others = page.others ? press("Other questions", () => ask({ do: "others" })) : "";
   const missed = page.missed.map(({ question, where }) =>
     make("li", {}, text(question), where.href ? linkTo(where) : ""));
   return {
     body: [text(page.result, { class: "unet-question", "data-fact": "result" }), text(page.topics),
-      missed.length ? make("ul", {}, ...missed) : ""],
-    foot: [again, noticeOf(page)],
+      missed.length ? make("ul", {}, ...missed) : "", text(page.so_far, { class: "unet-quiet", "data-fact": "so-far" })],
+    foot: [again, others, noticeOf(page)],
     focus: again,
     words: `${page.result} ${page.topics}`,
   };

@@ -3,7 +3,11 @@
 import math
 import random
 import re
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count as count_from
+
+from fsrs import Rating
 
 from unet_lesson.config import check_count, check_whole
 from unet_lesson.practice import progress
@@ -17,7 +21,7 @@ from unet_lesson.practice.board import (
     where,
 )
 from unet_lesson.practice.drills import KINDS, drill, kinds_of
-from unet_lesson.practice.questions import notebook_of, value
+from unet_lesson.practice.questions import bank, notebook_of, value
 
 NEAR = 0.01  # a number that is not whole may be off by one part in a hundred
 
@@ -79,8 +83,12 @@ def near(given, number):
 
 
 def read_number(text, unit=""):
-    """The number in "388", "31,030,658", "47.6 %" or "2/3", or None where there is none."""
-    text = text.strip().removesuffix(unit).strip().removesuffix("%").strip()
+    """The number in "388", "31,030,658" or "2/3", or None where there is none.
+
+    Where per cent are asked for, 1/16 is 6.25; elsewhere 85 % is 0.85.
+    """
+    text = text.strip().removesuffix(unit).strip()
+    percent, text = text.endswith("%"), text.removesuffix("%").strip()
     if re.fullmatch(r"-?\d{1,3}([, ]\d{3})+(\.\d+)?", text):
         text = text.replace(",", "").replace(" ", "")
     top, _, bottom = text.partition("/")
@@ -88,7 +96,11 @@ def read_number(text, unit=""):
         number = float(top) / float(bottom or 1)
     except (ValueError, ZeroDivisionError):
         return None
-    return number if math.isfinite(number) else None
+    if not math.isfinite(number):
+        return None
+    if unit == "percent":
+        return 100 * number if bottom else number
+    return number / 100 if percent else number
 
 
 def spell(number):
@@ -104,8 +116,28 @@ def judge(item, given):
         return given == item.right, item.feedback.get(given, "")
     if near(given, item.number):
         return True, ""
-    why = next((why for wrong, why in item.feedback.items() if near(given, wrong)), "")
-    return False, f"It is {spell(item.number)} {item.unit}".rstrip() + f". {why}".rstrip()
+    right = f"It is {spell(item.number)} {item.unit}".rstrip()
+    return False, f"{right}. {slip(item, given)}".rstrip()
+
+
+def slip(item, given):
+    """Why a number is wrong, where it is a typical wrong one; else ""."""
+    return next((why for wrong, why in item.feedback.items() if near(given, wrong)), "")
+
+
+def so_far(answers):
+    """What all the answers in quizzes say, in words. answers: those of the progress."""
+    topics = {question.id: question.topic for question in bank()}
+    topics |= {f"drill-{name}": kind.topic for name, kind in KINDS.items()}
+    known = [a for a in answers if a.get("where") == "quiz" and a.get("id") in topics]
+    missed = [answer for answer in known if not answer.get("right")]
+    words = [f"In all quizzes so far: {len(known) - len(missed)} of {len(known)} right."]
+    if missed:
+        most = Counter(topics[answer["id"]] for answer in missed).most_common(3)
+        words.append(f"Missed most: {', '.join(f'{topic} {n}' for topic, n in most)}.")
+    slips = Counter(answer["slip"] for answer in missed if answer.get("slip")).most_common(1)
+    words += [f"The slip that came most often, {n} times: {why}" for why, n in slips if n > 1]
+    return " ".join(words)
 
 
 def draw_items(topic, level, notebook, count, seed):
@@ -128,17 +160,19 @@ def draw_items(topic, level, notebook, count, seed):
 class Quiz(Board):
     """Questions to choose or to work out, one at a time, by mouse or by keyboard.
 
-    items: the questions asked, a list of Item. Each answer is judged at once, with the reason, and
-    kept in the progress file. From Python: `answer(text)`, `go_on()`, and at the end `again()`.
+    items: the questions asked, a list of Item. draw: called for another such list, if others can
+    be had. Each answer is judged at once, with the reason, and kept in the progress file; a
+    question that was missed becomes due as a card. From Python: `answer(text)`, `go_on()`, and at
+    the end `again()` or `others()`.
     """
 
     _esm = board_script("quiz")
-    doing = ("answer", "go_on", "again")
+    doing = ("answer", "go_on", "again", "others")
 
-    def __init__(self, items):
+    def __init__(self, items, draw=None):
         super().__init__()
         self._notice = ""
-        self.items = items
+        self.items, self._draw = items, draw
         self._start(items)
 
     def _start(self, asked):
@@ -153,12 +187,11 @@ class Quiz(Board):
         read = given if item.choices else read_number(given, item.unit)
         if read is None:
             problem = f"{given!r} is no number. Type one such as 388, 0.57 or 2/3."
-            self.page = {**self._question(), "problem": problem}
+            self.page = {**self._question(), "problem": problem, "given": given}
             return
         right, why = judge(item, read)
         self._open = False
-        entry = {"where": "quiz", "id": item.id, "right": right}
-        progress.add("answers", entry, say=self._say)
+        self._keep(item, right, "" if item.choices else slip(item, read))
         page = self._question()
         self._given.append(right)
         verdict = {"right": right, "given": given, "why": why, "answer": item.answer}
@@ -174,6 +207,24 @@ class Quiz(Board):
         """At the end: the questions that were missed once more, or all if none was."""
         if len(self._given) == len(self._asked):
             self._start(self._missed() or self._asked)
+
+    def others(self):
+        """At the end: other questions of the same kind."""
+        if self._draw and len(self._given) == len(self._asked):
+            self.items = self._draw()
+            self._start(self.items)
+
+    def _keep(self, item, right, why):
+        """Write the answer down; what was missed is due as a card."""
+        moment = progress.now()
+
+        def edit(kept):
+            entry = {"when": moment.isoformat(), "where": "quiz", "id": item.id, "right": right}
+            kept["answers"].append({**entry, "slip": why} if why else entry)
+            if not right and item.id in {question.id for question in bank()}:
+                progress.review(kept, item.id, Rating.Again, moment)
+
+        progress.change(edit, self._say)
 
     def _say(self, sentence):
         self._notice = sentence
@@ -194,7 +245,8 @@ class Quiz(Board):
         topics = counted(item.topic for item in missed)
         page = {"result": result, "topics": f"Missed: {topics}." if missed else ""}
         page["missed"] = [{"question": item.question, "where": item.where} for item in missed]
-        return page | {"notice": self._notice}
+        page["so_far"] = so_far(progress.read(self._say)["answers"])
+        return page | {"notice": self._notice, "others": bool(self._draw)}
 
     def facts(self):
         choose = sum(bool(item.choices) for item in self.items)
@@ -204,11 +256,11 @@ class Quiz(Board):
         )
 
     def html(self):
-        return "".join(
+        return "<hr>".join(
             paragraph(f"{number}. {item.question}")
             + paragraph(item.zh, "zh-Hans")
             + "".join(paragraph(f"- {choice}") for choice in item.choices)
-            + folded("Answer", paragraph(f"{item.right} {item.answer}".strip()))
+            + folded("Answer", *(paragraph(text) for text in (item.right, item.answer) if text))
             for number, item in enumerate(self.items, 1)
         )
 
@@ -221,5 +273,25 @@ def quiz(topic=None, level=None, notebook=None, count=10, seed=0):
 
     Raises TypeError or ValueError for a topic, a level, a notebook, a count or a seed that is none.
     """
-    count, seed = check_count("count", count), check_whole("seed", seed)
-    return Quiz(draw_items(topic, level, notebook, count, seed))
+    count, seeds = check_count("count", count), count_from(check_whole("seed", seed))
+
+    def draw():
+        return draw_items(topic, level, notebook, count, next(seeds))
+
+    return Quiz(draw(), draw)
+
+
+def drills(kind=None, level=None, count=5, seed=0):
+    """A quiz of drills alone, drawn by `seed`, and others as long as you like -> Quiz.
+
+    kind: one of drills.KINDS; level: 1, 2 or 3; None means all.
+
+    Raises TypeError or ValueError for a kind, a level, a count or a seed that is none.
+    """
+    rng = random.Random(check_whole("seed", seed))
+    count = check_count("count", count)
+
+    def draw():
+        return [from_drill(drill(kind, rng.randrange(10**6), level)) for _ in range(count)]
+
+    return Quiz(draw(), draw)

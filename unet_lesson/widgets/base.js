@@ -24,12 +24,14 @@ function fill(element, attributes, children) {
   return element;
 }
 
-// The root of an explorer. No key leaves it: in JupyterLab "d d" would delete the cell.
+// The root of an explorer. No key leaves it but that for saving: in JupyterLab "d d" would delete the cell.
 function mount(el, name, height) {
   const root = make("div", { class: "unet-explorer", role: "group", "aria-label": name });
   root.style.minHeight = `${height}px`;
   for (const kind of ["keydown", "keypress", "keyup"]) {
-    root.addEventListener(kind, (event) => event.stopPropagation());
+    root.addEventListener(kind, (event) => {
+      if (!(event.key === "s" && (event.ctrlKey || event.metaKey))) event.stopPropagation();
+    });
   }
   el.append(root);
   return root;
