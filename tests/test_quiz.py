@@ -255,6 +255,7 @@ def test_others_are_other_questions():
 def test_drills_alone_of_a_kind_or_a_level(refused):
     assert {item.id for item in drills("crop", count=3).items} == {"drill-crop"}
     kinds = {item.id.removeprefix("drill-") for item in drills(level=1, count=30).items}
+    assert len({item.id for item in drills().items}) == 5, "five kinds"
     assert len(kinds) > 3 and {KINDS[kind].level for kind in kinds} == {1}
     assert drills(seed=4).facts() == drills(seed=4).facts()
     refused(lambda: drills("crops"), ValueError, "did you mean 'crop'?")

@@ -157,7 +157,7 @@ def test_cards_by_mouse_and_after_a_restart(lab, board):
         0,
         lab.python("len(w._questions)") - 2,
     )
-    assert "Coming: later today 1, in the week after 1" in before
+    assert "Coming: later today 1, within 8 days 1" in before
     assert fact(root, "plan").partition("Coming")[2] == before.partition("Coming")[2]
     path.write_text(path.read_text()[:-40])
     root.get_by_role("button", name="Show the answer").click()

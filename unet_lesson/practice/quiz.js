@@ -61,7 +61,7 @@ function resultPage(page, ask) {
     make("li", {}, text(question), where.href ? linkTo(where) : ""));
   return {
     body: [text(page.result, { class: "unet-question", "data-fact": "result" }), text(page.topics),
-      missed.length ? make("ul", {}, ...missed) : "", text(page.so_far, { class: "unet-quiet", "data-fact": "so-far" })],
+      text(page.so_far, { "data-fact": "so-far" }), missed.length ? make("ul", {}, ...missed) : ""],
     foot: [again, others, noticeOf(page)],
     focus: again,
     words: `${page.result} ${page.topics}`,

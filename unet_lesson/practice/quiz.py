@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count as count_from
+from itertools import cycle, islice
 
 from fsrs import Rating
 
@@ -292,6 +293,8 @@ def drills(kind=None, level=None, count=5, seed=0):
     count = check_count("count", count)
 
     def draw():
-        return [from_drill(drill(kind, rng.randrange(10**6), level)) for _ in range(count)]
+        kinds = [kind] if kind else rng.sample(kinds_of(level), k=len(kinds_of(level)))
+        names = islice(cycle(kinds), count)
+        return [from_drill(drill(name, rng.randrange(10**6), level)) for name in names]
 
     return Quiz(draw(), draw)
