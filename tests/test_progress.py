@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from unet_lesson.practice import progress
 
+WHEN = "2026-01-02T00:00:00+00:00"
+ANSWER = {"id": "a", "when": WHEN}
 CARD = Card(card_id=7, due=datetime(2026, 1, 2, tzinfo=UTC)).to_dict()
 PARTS = {"cards", "answers", "attempts", "interviews"}
 
@@ -58,12 +60,12 @@ def test_reading_writes_nothing_and_begins_empty(path, capsys):
 def test_what_was_kept_is_there_after_a_restart(path, said):
     progress.change(keep("a"), said.append)
     progress.add("answers", {"id": "a", "right": True}, said.append)
-    progress.add("attempts", {"minutes": 3.5, "when": "then"}, said.append)
+    progress.add("attempts", {"minutes": 3.5, "when": WHEN}, said.append)
     before = progress.read()
     restart()
     assert progress.read() == before
     assert before["cards"] == {"a": CARD}
-    assert before["attempts"] == [{"minutes": 3.5, "when": "then"}]
+    assert before["attempts"] == [{"minutes": 3.5, "when": WHEN}]
     assert datetime.fromisoformat(before["answers"][0]["when"]).utcoffset() is not None
     assert said == []
     assert json.loads(path.read_text("utf-8")) == before
@@ -97,7 +99,7 @@ def test_what_a_later_version_added_stays(path):
     assert len(list(path.parent.glob("*.json"))) == 1
 
 
-WHOLE = {"cards": {"a": CARD}, "answers": [{"id": "a"}], "attempts": [], "interviews": []}
+WHOLE = {"cards": {"a": CARD}, "answers": [ANSWER], "attempts": [], "interviews": []}
 DAMAGED = {  # content: what is kept of it
     "cut off": (json.dumps(WHOLE)[:-20].encode(), 0),
     "empty": (b"", 0),
@@ -111,7 +113,17 @@ DAMAGED = {  # content: what is kept of it
     ),
     "a card that cannot be": ({**WHOLE, "cards": {"a": CARD, "b": {**CARD, "state": 2}}}, 1),
     "a card that is none": ({**WHOLE, "cards": {"a": CARD, "b": 3}}, 1),
-    "an answer that is none": ({**WHOLE, "answers": [{"id": "a"}, "b"]}, 1),
+    "an answer that is none": ({**WHOLE, "answers": [ANSWER, "b"]}, 1),
+    "an answer without a date": ({**WHOLE, "answers": [ANSWER, {"id": "a"}]}, 1),
+    "an answer of the year 1": (
+        {**WHOLE, "answers": [ANSWER, {"id": "a", "when": "0001-01-01T00:00:00+00:00"}]},
+        1,
+    ),
+    "parts that are none": ({**WHOLE, "attempts": [{"when": WHEN, "parts": 3}]}, 1),
+    "an interview of no length": (
+        {**WHOLE, "interviews": [{"when": WHEN, "level": 2, "minutes": 20, "seconds": None}]},
+        1,
+    ),
     "answers that are none": ({**WHOLE, "answers": 5}, 1),
 }
 
@@ -128,7 +140,7 @@ def test_a_damaged_file_is_set_aside_with_a_sentence_and_nothing_else_is_lost(pa
     assert len(said) == 1 and str(aside) in said[0] and f"{cards} cards" in said[0]
     assert kept["cards"] == ({"a": CARD} if cards else {})
     if cards and damage != "answers that are none":
-        assert kept["answers"] == [{"id": "a"}]
+        assert kept["answers"] == [ANSWER]
     assert json.loads(path.read_bytes()) == kept  # written at once, should the kernel end here
     progress.change(keep("c"), said.append)
     restart()
@@ -161,10 +173,10 @@ JSON = st.recursive(
 @settings(deadline=None, max_examples=60)
 @given(found=JSON)
 def test_whatever_the_file_holds_only_what_is_whole_is_used(found):
-    whole, damaged = progress._whole(json.loads(json.dumps(found)))
+    whole, _ = progress._whole(json.loads(json.dumps(found)))
     assert PARTS <= set(whole)
     assert all(Card.from_dict(card).due.tzinfo for card in whole["cards"].values())
-    assert progress._whole(whole) == (whole, False) or damaged
+    assert progress._whole(whole) == (whole, False)
     assert all(isinstance(entry, dict) for part in PARTS - {"cards"} for entry in whole[part])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 
 from unet_lesson.practice.questions import TOPICS, bank, value
 
@@ -102,6 +103,22 @@ def test_no_two_are_alike():
             likeness = SequenceMatcher(None, a.question, b.question)
             if likeness.real_quick_ratio() > 0.85 and likeness.quick_ratio() > 0.85:
                 assert likeness.ratio() < 0.9, (a.id, b.id)
+
+
+def test_the_right_choice_is_not_told_by_its_length():
+    lengths = [
+        (len(q.choices["right"]), max(map(len, q.choices["wrong"]))) for q in bank() if q.choices
+    ]
+    assert all(right <= 1.3 * wrong for right, wrong in lengths)
+    assert sum(right > wrong for right, wrong in lengths) <= 0.4 * len(lengths)
+
+
+def test_no_random_number_of_the_reader_is_used_up():
+    state = torch.get_rng_state()
+    for question in bank():
+        if question.number:
+            value(question.number)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_every_published_error_is_corrected_somewhere():

@@ -69,8 +69,8 @@ function linkTo({ href, text: words }) {
 function openBeside(event, here) {
   const link = event.target.closest("a");
   if (!link || !here) return;
-  const there = new URL(link.getAttribute("href"), `${location.origin}/${here}`);
-  const args = { path: decodeURI(there.pathname.slice(1)), id: decodeURI(there.hash) };
+  const [file, heading] = link.getAttribute("href").split("#");
+  const args = { path: [...here.split("/").slice(0, -1), file].join("/"), id: `#${heading}` };
   link.dataset.commandlinkerCommand = "rendermime:handle-local-link";
   link.dataset.commandlinkerArgs = JSON.stringify(args);
   if (event.isTrusted) setTimeout(() => link.click(), 1500);

@@ -80,7 +80,8 @@ class Board(Explorer):
     """A page that Python fills and the browser draws.
 
     A subclass sets `_esm = board_script("its_name")`, keeps `page` up to date, and gives `facts()`
-    and `html()`, what is read without a kernel. A message {"do": name, ...} from the browser calls
+    and `html()`, what is read without a kernel. `_notice` is the
+    last word on the progress file. A message {"do": name, ...} from the browser calls
     the method `name` with the rest of the message, if `doing` lists it.
     """
 
@@ -90,14 +91,20 @@ class Board(Explorer):
 
     def __init__(self):
         super().__init__()
+        self._notice = ""
         self.on_msg(self._heed)
+
+    def _say(self, sentence):
+        self._notice = sentence
 
     def _heed(self, _, message, __):
         given = dict(message)
         name = given.pop("do", None)
-        if name in self.doing:
-            getattr(self, name)(**given)
-        self.send({"done": name})
+        try:
+            if name in self.doing:
+                getattr(self, name)(**given)
+        finally:  # else the browser would wait for ever
+            self.send({"done": name})
 
     def html(self):
         """The questions with their answers folded away."""

@@ -54,9 +54,15 @@ def coming(cards, moment):
     today = moment.astimezone().date()
     counts = {"later today": 0, "tomorrow": 0, "within 8 days": 0, "later": 0}
     for card in cards:
-        if card.due > moment:
-            days = (card.due.astimezone().date() - today).days
-            counts[[*counts][(days > 0) + (days > 1) + (days > 8)]] += 1
+        days = (card.due.astimezone().date() - today).days
+        if days > 8:
+            counts["later"] += 1
+        elif days > 1:
+            counts["within 8 days"] += 1
+        elif days == 1:
+            counts["tomorrow"] += 1
+        elif card.due > moment:
+            counts["later today"] += 1
     return {name: count for name, count in counts.items() if count}
 
 
@@ -77,7 +83,7 @@ class Cards(Board):
             question.id: question for question in in_order(chosen(topic, level, notebook))
         }
         self._batch = self._new = check_count("new", new, least=0)
-        self._rated, self._notice = 0, ""
+        self._rated = 0
         self.look()
 
     def rate(self, rating):
@@ -89,8 +95,6 @@ class Cards(Board):
 
         def edit(kept):
             progress.review(kept, name, RATINGS[rating], moment)
-            entry = {"when": moment.isoformat(), "where": "cards", "id": name, "rating": rating}
-            kept["answers"].append(entry)
 
         self._rated += 1
         self._new -= self.page["unseen"]
@@ -98,8 +102,8 @@ class Cards(Board):
         self.look()
 
     def more(self):
-        """As many new cards again."""
-        self._new += self._batch
+        """As many new cards again; ten if there were none."""
+        self._new += self._batch or 10
         self.look()
 
     def look(self):
@@ -129,9 +133,6 @@ class Cards(Board):
         times = intervals(card or Card(), moment)
         page["times"] = [[rating, spell(time)] for rating, time in times.items()]
         return page | {"unseen": card is None}
-
-    def _say(self, sentence):
-        self._notice = sentence
 
     def facts(self):
         levels = counted(f"level {q.level}" for q in self._questions.values())

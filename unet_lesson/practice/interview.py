@@ -22,7 +22,6 @@ from unet_lesson.practice.quiz import from_drill, judge, read_number, spell
 EACH = 2  # minutes for a question
 LENGTHS = 6, 60  # minutes, the shortest and the longest interview
 OPENING = ("two-paths", "skip-purpose", "without-skips", "concat-or-add")  # each leads to the next
-KEPT = {"level", "minutes", "seconds", "said", "points"}  # of an interview
 FIELDS = (  # what is asked then, most often first; a number is a drill
     "number",
     "loss",
@@ -103,7 +102,7 @@ class Interview(Board):
 
     def __init__(self, minutes, level, seed):
         super().__init__()
-        self.minutes, self.level, self._seed, self._notice = minutes, level, seed, ""
+        self.minutes, self.level, self._seed = minutes, level, seed
         self._prepare()
 
     def _prepare(self):
@@ -171,9 +170,6 @@ class Interview(Board):
         page |= {"answer": spoken(asked), "points": points(asked), "often": often}
         self.page = page | {"where": where(asked)}
 
-    def _say(self, sentence):
-        self._notice = sentence
-
     def _end(self):
         seconds = round((progress.now() - self._started).total_seconds())
         topics = self._by_topic()
@@ -201,7 +197,6 @@ class Interview(Board):
     def _earlier(self):
         """The last five interviews before this one, in words, the newest first."""
         kept = progress.read(self._say)["interviews"][:-1]
-        kept = [entry for entry in kept if entry.keys() >= KEPT and progress.moment(entry)]
         return [
             f"{progress.day(entry)}: {entry['said']} of {entry['points']} points, level "
             f"{entry['level']}, {clock(entry['seconds'])} of {entry['minutes']}:00"

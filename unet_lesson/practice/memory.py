@@ -61,7 +61,7 @@ def running(attempts):
     """The attempt whose clock runs, or None."""
     for attempt in attempts[-1:]:
         began = progress.moment(attempt)
-        if began and attempt.get("open") and progress.now() - began < LONGEST:
+        if attempt.get("open") and timedelta(0) <= progress.now() - began < LONGEST:
             return attempt
     return None
 
@@ -141,7 +141,7 @@ def _verdict(reports, minutes):
 
 def _earlier(attempts):
     """The sentences behind the parts: the attempts before this one."""
-    earlier = [known for known in attempts[:-1] if "parts" in known and progress.moment(known)]
+    earlier = [known for known in attempts[:-1] if "parts" in known]
     if earlier:
         yield "Attempts before this one, the newest first:"
     for attempt in earlier[:-6:-1]:

@@ -24,7 +24,8 @@ _stuck = set()  # paths that could not be written: what is known is then more th
 def place():
     """The file: what UNET_LESSON_PROGRESS names, or progress.json in the user's data folder."""
     named = os.environ.get("UNET_LESSON_PROGRESS")
-    return Path(named) if named else Path(user_data_dir("unet_lesson")) / "progress.json"
+    default = Path(user_data_dir("unet_lesson")) / "progress.json"
+    return Path(named).expanduser().absolute() if named else default
 
 
 def now():
@@ -38,7 +39,7 @@ def moment(entry):
         when = datetime.fromisoformat(entry["when"])
     except (KeyError, TypeError, ValueError):
         return None
-    return when if when.tzinfo else None
+    return when if when.tzinfo and when.year > 1970 else None
 
 
 def day(entry):
@@ -139,8 +140,21 @@ def _whole(found):
         if part == "cards" and isinstance(entries, dict):
             whole[part] = {name: card for name, card in entries.items() if _usable(card)}
         elif part != "cards" and isinstance(entries, list):
-            whole[part] = [entry for entry in entries if isinstance(entry, dict)]
+            whole[part] = [entry for entry in entries if _ours(part, entry)]
     return whole, any(whole[part] != found.get(part, kind()) for part, kind in PARTS.items())
+
+
+def _ours(part, entry):
+    """Is it an entry as we write them into this part?"""
+    if not isinstance(entry, dict) or moment(entry) is None:
+        return False
+    if part == "answers":
+        return isinstance(entry.get("id"), str)
+    if part == "attempts":
+        parts, minutes = entry.get("parts", {}), entry.get("minutes")
+        return isinstance(parts, dict) and isinstance(minutes, int | float | None)
+    numbers = ("level", "minutes", "seconds", "said", "points")
+    return all(isinstance(entry.get(name), int | float) for name in numbers)
 
 
 def _usable(card):

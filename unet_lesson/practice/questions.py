@@ -95,7 +95,9 @@ def check_level(level):
 
 def value(expression):
     """What an expression of the bank gives: over torch and the oracle, never typed by hand."""
-    return eval(expression, _names())
+    names = _names()
+    with names["torch"].random.fork_rng(devices=()):  # layers draw weights: not from the reader's
+        return eval(expression, names)
 
 
 @cache

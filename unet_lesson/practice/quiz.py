@@ -88,7 +88,7 @@ def read_number(text, unit=""):
 
     Where per cent are asked for, 1/16 is 6.25; elsewhere 85 % is 0.85.
     """
-    text = text.strip().removesuffix(unit).strip()
+    text = str(text).strip().removesuffix(unit).strip()
     percent, text = text.endswith("%"), text.removesuffix("%").strip()
     if re.fullmatch(r"-?\d{1,3}([, ]\d{3})+(\.\d+)?", text):
         text = text.replace(",", "").replace(" ", "")
@@ -172,7 +172,6 @@ class Quiz(Board):
 
     def __init__(self, items, draw=None):
         super().__init__()
-        self._notice = ""
         self.items, self._draw = items, draw
         self._start(items)
 
@@ -226,9 +225,6 @@ class Quiz(Board):
                 progress.review(kept, item.id, Rating.Again, moment)
 
         progress.change(edit, self._say)
-
-    def _say(self, sentence):
-        self._notice = sentence
 
     def _missed(self):
         return [item for item, right in zip(self._asked, self._given, strict=True) if not right]
@@ -285,7 +281,7 @@ def quiz(topic=None, level=None, notebook=None, count=10, seed=0):
 def drills(kind=None, level=None, count=5, seed=0):
     """A quiz of drills alone, drawn by `seed`, and others as long as you like -> Quiz.
 
-    kind: one of drills.KINDS; level: 1, 2 or 3; None means all.
+    kind: such as "crop"; another word is answered with all kinds. level: 1, 2 or 3. None means all.
 
     Raises TypeError or ValueError for a kind, a level, a count or a seed that is none.
     """

@@ -17,7 +17,7 @@ from pathlib import Path
 from symtable import symtable
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-LEVELS = {1: "expressions", 2: "lines", 3: "bodies"}
+LEVELS = 1, 2, 3
 BUILT = {  # what a reader should be able to write again
     "01_double_conv": ("convolve", "DoubleConv"),
     "02_contracting_path": ("ContractingPath",),
@@ -101,7 +101,8 @@ def _cell(blanks, names, waiting):
 def with_blanks(source, names, level, first=1):
     """Replace parts of the functions and classes called `names` by `blank(first)` and so on.
 
-    -> (the text with the blanks, what belongs in each). level: 1 to 3, see LEVELS.
+    -> (the text with the blanks, what belongs in each). level: 1 for single expressions, 2 for
+    every second line, 3 for whole bodies.
     """
     text = source.encode()  # ast counts columns in bytes
     starts = [0]
