@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import unet_lesson
+from unet_lesson import DoubleConv
 from unet_lesson.practice import EXERCISES, check
 from unet_lesson.practice.learner import Wrong, call, close, is_stub, number
 from unet_lesson.practice.report import Report, examine
@@ -198,6 +199,12 @@ def test_leaving_is_an_error_and_an_interrupt_is_not():
         raise KeyboardInterrupt
 
     assert "SystemExit: 3" in check("conv_output_size", leaves).message
+
+    class Leaves(DoubleConv):
+        def forward(self, x):
+            sys.exit(3)
+
+    assert "SystemExit: 3" in check("double_conv", Leaves).message
     with pytest.raises(KeyboardInterrupt):
         check("conv_output_size", interrupted)
 

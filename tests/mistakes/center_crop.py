@@ -118,6 +118,25 @@ def minus_one_margin(x, size):
     return x[:, :, margin:-margin, margin:-margin] if margin else x
 
 
+def without_colons(x, size):
+    """Cuts axes 0 and 1."""
+    top, left = margins(x, size)
+    return x[top : top + size[0], left : left + size[1]]
+
+
+def odd(otherwise):
+    """The right one, but for an odd difference this comes, or is raised."""
+
+    def cuts(x, size):
+        if (x.shape[2] - size[0]) % 2 or (x.shape[3] - size[1]) % 2:
+            if otherwise:
+                raise otherwise("odd")
+            return None
+        return plain(x, size)
+
+    return cuts
+
+
 class Crop(nn.Module):
     def forward(self, x, size):
         return plain(x, size).clone()
@@ -153,8 +172,9 @@ WRONG = {
     "margin_hard_coded": [lambda x, s: x[:, :, 2:-2, 3:-3]],
     "size_hard_coded": [lambda x, s: x[:, :, 2:10, 3:13]],
     "empty_without_margin": [minus_margin],
-    "odd_difference": [same_on_both_sides, wrong_on_odd],
-    "wrong_axes": [lambda x, s: x[:, : s[0], : s[1]]],
+    "cut_to_nothing": [lambda x, s: x[:, :, s[0] : -s[0], s[1] : -s[1]]],
+    "odd_difference": [same_on_both_sides, wrong_on_odd, odd(RuntimeError), odd(None)],
+    "wrong_axes": [lambda x, s: x[:, : s[0], : s[1]], without_colons],
     "batch_lost": [lambda x, s: plain(x, s)[0]],
     "one_too_many": [lambda x, s: cut(x, *margins(x, s), s[0] + 1, s[1] + 1)],
     "one_too_few": [lambda x, s: cut(x, *margins(x, s), s[0] - 1, s[1] - 1)],

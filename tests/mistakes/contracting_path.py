@@ -143,6 +143,27 @@ class Overwritten(Path):
         return maps
 
 
+class Kept(Path):
+    """The list is begun in __init__ and grows from call to call."""
+
+    def __init__(self, *settings):
+        super().__init__(*settings)
+        self.maps = []
+
+    def forward(self, x):
+        self.maps += super().forward(x)
+        return self.maps
+
+
+class InForward(nn.Module):
+    def __init__(self, *settings):
+        super().__init__()
+        self.settings = settings
+
+    def forward(self, x):
+        return Path(*self.settings)(x)
+
+
 class DepthFour(Path):
     def __init__(self, in_channels, base_channels, depth):
         super().__init__(in_channels, base_channels, 4)
@@ -252,15 +273,28 @@ WRONG = {
         result(lambda maps, x: [F.max_pool2d(m, 2) for m in maps]),
     ],
     "too_many_maps": [Both],
+    "list_kept": [Kept],
+    "arguments_swapped": [
+        lambda a, depth, base: Path(a, base, depth),
+        lambda base, a, depth: Path(a, base, depth),
+    ],
+    "arguments_ignored": [
+        lambda a, base, depth: ContractingPath(UNetConfig()),
+        lambda a, base, depth: Path(1, 64, depth),
+    ],
     "pooled_first": [BeforeFirst],
     "pooling_missing": [pooling(lambda x: x)],
     "average_pooling": [pooling(lambda x: F.avg_pool2d(x, 2))],
     "every_second_pixel": [pooling(lambda x: x[:, :, ::2, ::2])],
     "padded": [blocks(lambda a, b: DoubleConv(a, b, padding=1))],
     "not_registered": [PlainList],
+    "made_in_forward": [InForward],
     "wrong_depth": [DepthFour, OnlyLoop, channels(lambda b, d: [b * 2**i for i in range(d + 2)])],
     "doubled_too_soon": [channels(lambda b, d: [2 * b * 2**i for i in range(d + 1)])],
-    "channels_not_doubled": [channels(lambda b, d: [b] * (d + 1))],
+    "channels_not_doubled": [
+        channels(lambda b, d: [b] * (d + 1)),
+        channels(lambda b, d: [b * 2 ^ i for i in range(d + 1)]),
+    ],
     "channels_added": [channels(lambda b, d: [b * (i + 1) for i in range(d + 1)])],
     "channels_quadrupled": [channels(lambda b, d: [b * 4**i for i in range(d + 1)])],
     "bottom_not_doubled": [channels(lambda b, d: [b * 2 ** min(i, d - 1) for i in range(d + 1)])],

@@ -87,6 +87,17 @@ def minus_one_margin(below, skip):
     return torch.cat([below, skip[:, :, margin:-margin, margin:-margin]], dim=1)
 
 
+def pixel_too_few(below, skip):
+    """-d // 2 rounds away from 0."""
+    dy, dx = (b - a for a, b in zip(below.shape[2:], skip.shape[2:], strict=True))
+    return torch.hstack([below, F.pad(skip, (-dx // 2, -dx // 2, -dy // 2, -dy // 2))])
+
+
+def size_as_margin(below, skip):
+    height, width = below.shape[2:]
+    return torch.cat([below, skip[:, :, height:-height, width:-width]], dim=1)
+
+
 def refuses(below, skip):
     assert all((a - b) % 2 == 0 for a, b in zip(below.shape[2:], skip.shape[2:], strict=True))
     return plain(below, skip)
@@ -131,7 +142,8 @@ WRONG = {
         lambda b, s: torch.cat([b, s[:, :, 2:10, 3:13]], 1),
     ],
     "empty_without_margin": [minus_margin],
-    "odd_difference": [same_on_both_sides],
+    "cut_to_nothing": [size_as_margin],
+    "odd_difference": [same_on_both_sides, pixel_too_few],
     "below_changed": [
         lambda b, s: plain(b, s).long(),
         lambda b, s: plain(-b, s),
@@ -140,7 +152,12 @@ WRONG = {
     "gradient_stops": [lambda b, s: plain(b, s.detach())],
     "wrong_return": [lambda b, s: (b, middle(b, s)), lambda b, s: [b, middle(b, s)]],
     "returns_nothing": [lambda b, s: plain(b, s) * 0 if b is None else None],
-    "raises": [lambda b, s: torch.cat(b, s), lambda b, s: b + s],
+    "raises": [
+        lambda b, s: torch.cat(b, s),
+        lambda b, s: b + s,
+        lambda b, s: torch.cat([center_crop(b, s.shape[2:]), s], dim=1),
+        lambda skip, below: torch.cat([below, center_crop(skip, below.shape[2:])], dim=1),
+    ],
     "not_attempted": [lambda b, s: ...],
 }
 RIGHT = [

@@ -107,6 +107,35 @@ class MadeInForward(nn.Module):
         return nn.Sequential(*layers("CBRCBR", self.a, self.b))(x)
 
 
+class BatchOfNorms(Block):
+    """BatchNorm with the channels of the wrong map."""
+
+    def __init__(self, a, b):
+        super().__init__(a, b)
+        self.bn1 = nn.BatchNorm2d(a)
+
+
+class LayerOfMap(Block):
+    def forward(self, x):
+        return torch.relu(self.bn2(self.conv2(nn.ReLU(self.bn1(self.conv1(x))))))
+
+
+def list_of_layers(a, b):
+    return nn.Sequential(layers("CBRCBR", a, b))
+
+
+class NoBrackets(Block):
+    def __init__(self, a, b):
+        super.__init__()
+
+
+class OneUnderscore(nn.Module):
+    def _init_(self, a, b):
+        super().__init__()
+
+    forward = Block.forward
+
+
 class Detached(Block):
     def forward(self, x):
         x = torch.relu(self.bn1(self.conv1(x))).detach()
@@ -184,9 +213,15 @@ class Unused(Block):
         self.conv3 = nn.Conv2d(b, b, 3)
 
 
-class Tuple(Block):
-    def forward(self, x):
-        return super().forward(x), x
+class Unused5(Block):
+    def __init__(self, a, b):
+        super().__init__(a, b)
+        self.old = nn.Conv2d(a, b, 5)
+
+
+def result(change):
+    """The right block with something done to what it returns."""
+    return type("Changed", (Block,), {"forward": lambda self, x: change(Block.forward(self, x), x)})
 
 
 class Misspelt(Block):
@@ -315,7 +350,7 @@ WRONG = {
         lambda a, b: nn.Sequential(*layers("CBRCBR", a, b), nn.Conv2d(b, b, 1)),
     ],
     "one_convolution": [row("CBR")],
-    "too_many_convolutions": [row("CBRCBRCBR"), Unused],
+    "too_many_convolutions": [row("CBRCBRCBR"), Unused, Unused5],
     "channels_changed_late": [
         lambda a, b: nn.Sequential(*layers("CBR", a, a), *layers("CBR", a, b))
     ],
@@ -324,7 +359,10 @@ WRONG = {
     "wrong_shape": [row("CBRCBR", stride=2), row("CBRCBR", dilation=2)],
     "shared_weights": [SharedWhereItFits],
     "shared_batch_norm": [OneBatchNorm],
-    "not_registered": [PlainList, HalfList, MadeInForward],
+    "not_registered": [PlainList, HalfList],
+    "made_in_forward": [MadeInForward],
+    "batch_lost": [result(lambda y, x: y.squeeze()), result(lambda y, x: y[0])],
+    "axes_moved": [result(lambda y, x: y.permute(0, 2, 3, 1))],
     "wrong_values": [Residual],
     "gradient_stops": [Detached, NoGrad],
     "eval_uses_batch": [AlwaysTrain],
@@ -332,10 +370,10 @@ WRONG = {
     "no_forward": [NoForward],
     "super_init_missing": [NoSuper, NoSuperNoLayers],
     "not_a_module": [NoModule, lambda a, b: layers("CBRCBR", a, b), lambda a, b: lambda x: x],
-    "wrong_return": [Tuple],
+    "wrong_return": [result(lambda y, x: (y, x))],
     "wrong_kind": [unet_lesson.DoubleConv(1, 2), 7, "DoubleConv", nn.Sequential()],
     "wrong_signature": [nn.BatchNorm2d(3).forward, lambda in_channels: nn.Identity()],
-    "raises": [Misspelt],
+    "raises": [Misspelt, BatchOfNorms, LayerOfMap, NoBrackets, OneUnderscore, list_of_layers],
     "not_attempted": [None, Stub, type("Empty", (nn.Module,), {}), lambda a, b: ...],
 }
 RIGHT = [

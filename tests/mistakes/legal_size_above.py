@@ -7,14 +7,14 @@ from unet_lesson import UNetConfig, shapes
 SMALLEST = {1: 18, 2: 44, 3: 92, 4: 188, 5: 380}
 
 
-def output(n, depth, lost=4, even=True, down_only=False):
+def output(n, depth, lost=4, even=True, down_only=False, bottom=4):
     """The output for an input of n pixels, or 0 if it does not fit."""
     for _ in range(depth):
         n -= lost
         if n < 1 or (even and n % 2):
             return 0
         n //= 2
-    n -= lost
+    n -= lost if lost < 4 else bottom
     for _ in range(0 if down_only else depth):
         if n < 1:
             return 0
@@ -74,6 +74,10 @@ WRONG = {
     "depth_ignored": [lambda n, d: by_search(n, 4)],
     "one_level_more": [lambda n, d: by_search(n, d + 1)],
     "multiple_of_block": [lambda n, d: (n // 2**d + 1) * 2**d],
+    "bottom_forgotten": [lambda n, d: next(m for m in count(n + 1) if output(m, d, bottom=0))],
+    "residue_of_depth_4": [
+        lambda n, d: next(m for m in count(n + 1) if m % 2**d == 12 % 2**d),
+    ],
     "evenness_forgotten": [lambda n, d: next(m for m in count(n + 1) if output(m, d, even=False))],
     "evenness_once": [even_once],
     "one_convolution": [lambda n, d: next(m for m in count(n + 1) if output(m, d, lost=2))],

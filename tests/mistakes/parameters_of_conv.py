@@ -36,6 +36,8 @@ WRONG = {
     "channels_added": [lambda i, o, k, b: (i + o) * k * k + b * o],
     "batch_norm_counted": [lambda i, o, k, b: i * o * k * k + b * o + 2 * o],
     "kernel_by_heart": [lambda i, o, k, b: 9 * i * o + b * o],
+    "zero_without_bias": [lambda i, o, k, b: k * k * i * o + o if b else 0],
+    "caret": [lambda i, o, k, b: k ^ 2 * i * o + o * b],
     "wrong_without_bias": [lambda i, o, k, b: 2 * i * o * k * k + b * o],
     "wrong_return": [weight_shape],
     "returns_nothing": [lambda i, o, k, b: nn.Conv2d(i, o, k, bias=b) and None],

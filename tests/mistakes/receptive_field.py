@@ -52,6 +52,40 @@ def by_gradient(layers):
     return x.grad.nonzero()[:, 2].max() + 1
 
 
+def pixels_seen(layers):
+    """Counts the pixels themselves."""
+    seen = {0}
+    for kernel, stride in reversed(layers):
+        seen = {place * stride + i for place in seen for i in range(kernel)}
+    return len(seen)
+
+
+def seen_by_gradient(layers):
+    n = forwards(layers)
+    x = y = torch.ones(1, 1, n, requires_grad=True)
+    for kernel, stride in layers:
+        y = nn.functional.conv1d(y, torch.ones(1, 1, kernel) / kernel, stride=stride)
+    y.sum().backward()
+    return int((x.grad != 0).sum())
+
+
+def returns_in_loop(layers):
+    field = jump = 1
+    for kernel, stride in layers:
+        field += (kernel - 1) * jump
+        jump *= stride
+        return field
+
+
+def stride_2(layers):
+    field = jump = 1
+    for kernel, stride in layers:
+        field += (kernel - 1) * jump
+        if stride > 1:
+            jump *= 2
+    return field
+
+
 def own_stride(layers):
     field = jump = 1
     for kernel, stride in layers:
@@ -127,6 +161,8 @@ WRONG = {
     "backward_slip": [backward_slip],
     "kernels_multiplied": [lambda layers: prod(k for k, _ in layers)],
     "jump_returned": [lambda layers: prod(s for _, s in layers)],
+    "return_in_loop": [returns_in_loop],
+    "stride_by_heart": [stride_2],
     "area_returned": [lambda layers: forwards(layers) ** 2],
     "changes_input": [pops],
     "wrong_return": [per_step, lambda layers: (forwards(layers), 1)],
@@ -136,3 +172,4 @@ WRONG = {
     "not_attempted": [lambda layers: ...],
 }
 RIGHT = [forwards, backwards, recursive, by_sum, by_numpy, by_fold, by_gradient]
+RIGHT += [pixels_seen, seen_by_gradient]

@@ -225,6 +225,45 @@ class Functional(nn.Module):
         return F.conv2d(x, next(weights))
 
 
+def halves(config, flip=False):
+    """Two halves of the package, with this configuration made of the four arguments."""
+
+    class Halves(nn.Module):
+        def __init__(self, a, classes, base, depth):
+            super().__init__()
+            made = config(a, classes, base, depth)
+            self.left, self.right = ContractingPath(made), ExpansivePath(made)
+            self.head = nn.Conv2d(base, classes, 1)
+
+        def forward(self, x):
+            maps = self.left(x)
+            return self.head(self.right(maps[::-1] if flip else maps))
+
+    return Halves
+
+
+class InForward(nn.Module):
+    def __init__(self, *settings):
+        super().__init__()
+        self.settings = settings
+
+    def forward(self, x):
+        return Net(*self.settings)(x)
+
+
+class Resized(Net):
+    def forward(self, x):
+        return F.interpolate(super().forward(x), x.shape[2:])
+
+
+class HeadUnused(Net):
+    def forward(self, x):
+        self.head, head = nn.Identity(), self.head
+        x = super().forward(x)
+        self.head = head
+        return x
+
+
 class Dropout(Net):
     """With the dropout at the end of the contracting path that the paper has."""
 
@@ -268,6 +307,21 @@ WRONG = {
     "average_pooling": [net(pool=lambda x: F.avg_pool2d(x, 2))],
     "every_second_pixel": [net(pool=lambda x: x[:, :, ::2, ::2])],
     "head_missing": [net(last=lambda self, a, b: nn.Identity())],
+    "head_unused": [HeadUnused],
+    "resized": [Resized],
+    "batch_lost": [net(tail=lambda x: x[0]), net(tail=torch.squeeze)],
+    "axes_moved": [net(tail=lambda x: x.permute(0, 2, 3, 1))],
+    "arguments_swapped": [
+        halves(lambda a, n, base, depth: UNetConfig(a, base, n, depth)),
+        lambda a, base, n, depth: Package(a, n, base, depth),
+        lambda a, n, depth, base: Net(a, n, base, depth),
+    ],
+    "arguments_ignored": [
+        halves(lambda *settings: UNetConfig()),
+        halves(lambda a, n, base, depth: UNetConfig(depth=depth)),
+    ],
+    "made_in_forward": [InForward],
+    "joined_channels": [net(merging=lambda self, n: DoubleConv(n, n))],
     "other_head": [net(last=lambda self, a, b: nn.Conv2d(a, b, 3, padding=1))],
     "softmax_in_head": [
         net(tail=lambda x: x.softmax(1)),
@@ -299,7 +353,11 @@ WRONG = {
         Backwards,
         net(join=lambda self, up, skip: torch.cat([up, skip.detach()], 1)),
     ],
-    "raises": [net(skips=lambda self, x: self.encoder(x))],
+    "raises": [
+        net(skips=lambda self, x: self.encoder(x)),
+        halves(UNetConfig, flip=True),
+        halves(lambda *settings: UNetConfig(*settings, padding=2)),
+    ],
     "returns_nothing": [net(tail=lambda x: None)],
     "wrong_return": [net(tail=lambda x: [x])],
     "wrong_signature": [UNet],

@@ -136,6 +136,20 @@ class InList(nn.Module):
         return self.parts[1](torch.cat([up, center_crop(skip, up.shape[2:])], 1))
 
 
+class InForward(nn.Module):
+    def __init__(self, a, b):
+        super().__init__()
+        self.a, self.b = a, b
+
+    def forward(self, below, skip):
+        return UpBlock(self.a, self.b)(below, skip)
+
+
+class Squeezed(UpBlock):
+    def forward(self, below, skip):
+        return super().forward(below, skip).squeeze()
+
+
 class Functional(nn.Module):
     """Up, cut and joined without a module, in one function each."""
 
@@ -191,6 +205,21 @@ WRONG = {
         join(lambda up, skip: up + skip, lambda a, b: (b, b)),
         join(lambda up, skip: up, lambda a, b: (b, b)),
     ],
+    "joined_channels": [
+        join(lambda up, skip: torch.cat([up, skip], 1), lambda a, b: (b, b)),
+        join(lambda up, skip: torch.cat([up, skip], 1), lambda a, b: (a // 2, b)),
+    ],
+    "not_doubled": [
+        up(lambda a, b: nn.ConvTranspose2d(a, b, 2)),
+        type(
+            "Own",
+            (up(lambda a, b: nn.ConvTranspose2d(a, b, 2)),),
+            {"cut": lambda self, s, z: middle(s, *z)},
+        ),
+    ],
+    "arguments_ignored": [lambda a, b: UpBlock(128, 64)],
+    "made_in_forward": [InForward],
+    "batch_lost": [Squeezed],
     "concat_batch": [
         join(lambda up, skip: torch.cat([up, skip]), lambda a, b: (b, b)),
         join(lambda up, skip: torch.cat([up, skip], 0)),
@@ -235,6 +264,9 @@ WRONG = {
     "other_way_up": [
         up(lambda a, b: nn.Sequential(enlarge("nearest"), nn.Conv2d(a, b, 3, padding=1))),
         up(lambda a, b: nn.ConvTranspose2d(a, b, 4, 2, 1)),
+        up(lambda a, b: nn.ConvTranspose2d(a, b, 3, stride=2)),
+        up(lambda a, b: nn.ConvTranspose2d(b, a, 2, stride=2)),
+        up(lambda a, b: nn.Conv2d(a, b, 2, stride=2)),
     ],
     "padded": [block(lambda a, b: DoubleConv(a, b, padding=1))],
     "one_convolution": [block(stages("cbr"))],
@@ -246,7 +278,10 @@ WRONG = {
     "not_registered": [InList],
     "changes_input": [AddsInPlace],
     "gradient_stops": [join(lambda up, skip: torch.cat([up, skip.detach()], 1))],
-    "raises": [join(lambda up, skip: torch.cat(up, skip))],
+    "raises": [
+        join(lambda up, skip: torch.cat(up, skip)),
+        type("Below", (UpBlock,), {"cut": lambda self, skip, size: center_crop(skip, (99, 99))}),
+    ],
     "returns_nothing": [type("Nothing", (UpBlock,), {"forward": lambda self, b, s: print(end="")})],
     "wrong_kind": [Shipped(4, 2), 3],
     "not_attempted": [

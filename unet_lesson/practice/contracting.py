@@ -1,6 +1,6 @@
 """The exercise on the contracting path: a map for every level."""
 
-from itertools import pairwise
+from itertools import pairwise, permutations, product
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,9 @@ from unet_lesson.practice.probe import (
     check_module,
     check_registered,
     find_kernels,
+    first_difference,
     kernels,
+    try_run,
     without_dropout,
 )
 from unet_lesson.practice.report import exercise
@@ -38,7 +40,7 @@ def judge_contracting_path(learner):
     """
     for settings, size in PATHS:
         module, x = build(learner, *settings), torch.randn(2, settings[0], *size)
-        got, failed = attempt_maps(module, x)
+        got, failed = try_run(module, x)
         check_path_layers(module, x, settings, failed)
         check_map_shapes(got, map_shapes(settings, size), x)
         yield f"depth {settings[2]}: {len(got)} maps and their shapes"
@@ -88,16 +90,6 @@ def map_shapes(settings, size):
     return [(2, c, *pair) for c, pair in zip(config.channels, sides, strict=True)]
 
 
-def attempt_maps(module, x):
-    """(result, None), or (None, Wrong) if it raises: the weights may tell more than that."""
-    try:
-        return run(module, x), None
-    except Wrong as wrong:
-        if wrong.diagnosis != "raises":
-            raise
-        return None, wrong
-
-
 def as_maps(result):
     """The learner's maps as a list, or Wrong."""
     if isinstance(result, torch.Tensor):
@@ -107,7 +99,8 @@ def as_maps(result):
     parts = list(result) if isinstance(result, list | tuple) else []
     if parts and all(isinstance(part, torch.Tensor) for part in parts):
         return parts
-    fails = f"A list of maps is wanted, and {show(result)} came."
+    came = "a dict" if isinstance(result, dict) else show(result)
+    fails = f"A list of maps is wanted, and {came} came."
     if any(isinstance(part, list | tuple) for part in parts):
         raise Wrong("nested_list", fails, "One list, flat: the bottom is its last map.")
     raise Wrong("wrong_return", fails, "Return [map of level 1, ..., map of the bottom].")
@@ -117,9 +110,9 @@ def check_path_layers(module, x, settings, failed):
     """Raise Wrong unless there are just the weights of depth + 1 DoubleConvs."""
     check_registered(module, x)
     have, want = [tuple(p.shape) for p in kernels(module)], path_shapes(settings)
-    fails = f"For (in_channels, base_channels, depth) = {settings} the weights must be {want}, "
-    fails += f"and yours are {have}." + (f" {failed.fails}" if failed else "")
     if find_kernels(module, want) is None or len(have) != len(want):
+        fails = f"For (in_channels, base_channels, depth) = {settings} "
+        fails += f"{first_difference(want, have)}." + (f" {failed.fails}" if failed else "")
         raise Wrong(*path_mistake(have, settings, fails))
     if failed:
         raise failed
@@ -136,6 +129,11 @@ def path_mistake(have, settings, fails):
     if any(shape[2:] == (2, 2) for shape in have):
         likely = "Halving is done by nn.MaxPool2d(2), which learns nothing."
         return "convolution_instead_of_pooling", fails, likely
+    outs = [shape[0] for shape in have[::2]]
+    steps = pairwise([settings[0], *outs])
+    if have == [shape for pair in steps for shape in double_shapes(*pair)]:
+        likely = "The channels double: base_channels * 2**level. ^ is no power."
+        return "channels_not_doubled", fails, likely
     if len(have) != 2 * settings[2] + 2:
         return "wrong_layers", fails, "Two convolutions a level, depth + 1 levels, and no more."
     return "wrong_channels", fails, "Each DoubleConv takes the channels of the level above."
@@ -163,6 +161,19 @@ def other_paths(have, settings):
     yield wrong("channels_added", range(1, depth + 2), likely)
     yield wrong("channels_quadrupled", [power**2 for power in powers], likely)
     yield wrong("bottom_not_doubled", [*powers[:-1], powers[-1] // 2], likely)
+    named = {"in_channels": into, "base_channels": base, "depth": depth}
+    for key, (into, base, depth), likely in other_settings(**named):
+        yield wrong(key, [2**level for level in range(depth + 1)], likely, into, base)
+
+
+def other_settings(**settings):
+    """(key, values, likely): the settings in another order, or some left at their defaults."""
+    likely = f"Two arguments are swapped. The order is {', '.join(settings)}."
+    for swapped in permutations(settings.values()):
+        yield "arguments_swapped", swapped, likely
+    likely = "Pass all the arguments on: fixed numbers or UNetConfig's own values stand there."
+    for chosen in product(*((value, getattr(UNetConfig(), n)) for n, value in settings.items())):
+        yield "arguments_ignored", chosen, likely
 
 
 def check_map_shapes(result, wanted, x):
@@ -191,6 +202,9 @@ AFTER_POOL = "The skip is taken after the pooling. Keep the map first, then pool
 
 def size_mistake(got, wanted, x, fails):
     """Key, example and likely mistake for other sizes."""
+    if got == wanted * (len(got) // len(wanted)):
+        likely = "The list keeps what an earlier call put in: begin it in forward."
+        return "list_kept", fails, likely
     if len(got) > len(wanted) and set(wanted) <= set(got):
         return "too_many_maps", fails, "Only the maps out of the DoubleConvs belong in the list."
     if len(got) == 1:

@@ -3,11 +3,12 @@
 import torch
 import torch.nn.functional as F
 
+from unet_lesson.practice.joins import CUT_TO_NOTHING, blame_join
 from unet_lesson.practice.learner import Wrong, call, close, same, show, tensor
-from unet_lesson.practice.probe import blame_join, check_gradients
+from unet_lesson.practice.probe import CALLING, check_gradients, hint, misfit
 from unet_lesson.practice.report import exercise
 
-ODD = "The same margin on both sides leaves a pixel too many: cut from start to start + height."
+ODD = "Refuse an odd difference with a ValueError, or round: cut from start to start + height."
 REFUSALS = (ValueError, AssertionError, NotImplementedError)  # of an odd difference
 
 
@@ -26,7 +27,7 @@ def judge_center_crop(learner):
     """
     for (height, width), size in CROPS:
         x = numbered(2, 3, height, width)  # (2, 3, height, width)
-        got = tensor(call(learner, x, torch.Size(size)))
+        got = tensor(crop(learner, x, torch.Size(size)))
         check_crop_shape(x, size, got)
         check_place(x, size, got)
         yield f"{size[0]} x {size[1]} out of {height} x {width}"
@@ -34,6 +35,16 @@ def judge_center_crop(learner):
     x = torch.rand(1, 1, 6, 6, requires_grad=True)
     check_gradients(call(learner, x, (2, 4)), {"x": x})
     yield "gradients flow"
+
+
+def crop(learner, x, size):
+    """What the learner cuts out, or Wrong."""
+    try:
+        return call(learner, x, size)
+    except Wrong as wrong:
+        if isinstance(wrong.error, TypeError):
+            wrong.likely = wrong.likely or "A slice wants whole numbers: divide with //."
+        raise
 
 
 def numbered(*shape):
@@ -53,6 +64,11 @@ def check_crop_shape(x, size, got):
     for key, (shape, likely) in wrong_shapes(n, c, (height, width), (h, w)).items():
         if tuple(got.shape) == shape:
             raise Wrong(key, fails, likely)
+    if got.shape[2:] == (height, width):
+        likely = "A slice is for axis 0 if no colon stands before it: x[:, :, rows, columns]."
+        raise Wrong("wrong_axes", fails, likely)
+    if 0 in got.shape and h < height and w < width:
+        raise Wrong("cut_to_nothing", fails, CUT_TO_NOTHING)
     if 0 in got.shape:
         likely = "Where nothing is to be cut the margin is 0, and x[0:-0] is empty."
         raise Wrong("empty_without_margin", fails, likely)
@@ -64,7 +80,10 @@ def wrong_shapes(n, c, whole, size):
     (height, width), (h, w) = whole, size
     top, left = height - h, width - w
     return {
-        "not_cropped": ((n, c, height, width), "Nothing was cut off."),
+        "not_cropped": (
+            (n, c, height, width),
+            "Nothing was cut off. Height is axis 2 and width axis 3: x[:, :, rows, columns].",
+        ),
         "size_swapped": ((n, c, w, h), "Height and width are swapped: size is (height, width)."),
         "height_for_both": ((n, c, h, h), "You use the height for both axes."),
         "width_for_both": ((n, c, w, w), "You use the width for both axes."),
@@ -180,7 +199,7 @@ def check_odd(cut, x, size):
     except Wrong as wrong:
         if isinstance(wrong.error, REFUSALS):
             return "an odd difference, which you refuse"
-        if wrong.error is None:
+        if wrong.error is None and wrong.diagnosis != "returns_nothing":
             raise
         raise Wrong("odd_difference", f"{asked}. {wrong.fails}", ODD) from None
     if got.shape[2:] != (h, w):
@@ -198,7 +217,7 @@ JOINS = [((2, 3, 8, 10), (2, 3, 12, 16)), ((1, 4, 18, 23), (1, 2, 20, 31))]
 JOINS += [((2, 2, 5, 3), (2, 2, 9, 3)), ((2, 2, 3, 3), (2, 2, 3, 3))]
 
 
-@exercise("crop_and_concat(below, skip)", "03_expansive_path", level=2, minutes=8)
+@exercise("crop_and_concat(below, skip)", "03_expansive_path", level=1, minutes=3)
 def judge_crop_and_concat(learner):
     """Cut the middle of `skip` to the size of `below`, and join the channels: below first.
 
@@ -225,6 +244,8 @@ def join(learner, below, skip, first):
     except Wrong as wrong:
         if wrong.diagnosis != "raises":
             raise
+        likely = "The skip is cut, to the height and width of below. The order is (below, skip)."
+        wrong = misfit(hint(wrong, CALLING), likely)
         raise blame_join(wrong, learner, below, skip, first=first) from None
 
 

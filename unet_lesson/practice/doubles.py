@@ -5,7 +5,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from unet_lesson.practice.learner import Wrong, close, run, tensor
-from unet_lesson.practice.probe import build, check_module, check_registered, find_kernels, kernels
+from unet_lesson.practice.probe import (
+    build,
+    check_axes,
+    check_module,
+    check_registered,
+    find_kernels,
+    kernels,
+    try_run,
+    unused,
+)
 from unet_lesson.practice.report import exercise
 
 # One stage as letters, in the order in which they are computed: C convolution, B BatchNorm, R ReLU.
@@ -93,7 +102,7 @@ def check_double(x, got, weights, *, plain=False):
     wanted = double(x, weights).flatten()
     at = int((got.detach().flatten() - wanted).abs().argmax())
     fails = (
-        f"With your own weights, torch's operators give {wanted[at]:.3f} where yours give "
+        f"With your own weights, the reference gives {wanted[at]:.3f} where yours gives "
         f"{got.flatten()[at]:.3f} (train mode, shape {tuple(got.shape)})."
     )
     raise Wrong(key, fails, likely)
@@ -138,13 +147,9 @@ def judge_double_conv(learner):
 
 
 def attempt(module, *inputs):
-    """(result, None), or (None, Wrong) if it raises: the weights may tell more than that."""
-    try:
-        return tensor(run(module, *inputs)), None
-    except Wrong as wrong:
-        if wrong.diagnosis != "raises":
-            raise
-        return None, wrong
+    """(tensor, None), or (None, Wrong) if it raises."""
+    got, failed = try_run(module, *inputs)
+    return got if failed else tensor(got), failed
 
 
 def double_shapes(into, out):
@@ -164,6 +169,10 @@ def check_layers(module, x, into, out, got):
         return
     fails = f"The weights must be of shape {double_shapes(into, out)}, and yours are {have}"
     fails += f" (the result: {tuple(got.shape)})." if got is not None else "."
+    spare = unused(module, x)
+    if got is not None and spare and len(have) - len(spare) == 2:
+        likely = "A layer is never used. Delete it: its weights would never learn."
+        raise Wrong("too_many_convolutions", fails, likely)
     raise Wrong(*layer_mistake(have, into, out, fails))
 
 
@@ -196,6 +205,7 @@ def check_shape(x, got, out):
     if got.shape == wanted:
         return
     fails = f"{tuple(x.shape)} must become {wanted}, and yours becomes {tuple(got.shape)}."
+    check_axes(got, wanted, fails)
     lost = (height - got.shape[2], width - got.shape[3]) if got.dim() == 4 else None
     told = {
         (0, 0): ("padded", "You pad. Valid convolutions take one pixel from each side: padding 0."),

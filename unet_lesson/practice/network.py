@@ -6,16 +6,20 @@ import torch
 import torch.nn.functional as F
 
 from unet_lesson import UNetConfig, shapes
-from unet_lesson.practice.contracting import path_shapes
+from unet_lesson.practice.contracting import other_settings, path_shapes
 from unet_lesson.practice.doubles import attempt, double, double_shapes
+from unet_lesson.practice.joins import blame_join
 from unet_lesson.practice.learner import Wrong, close, run
 from unet_lesson.practice.probe import (
-    blame_join,
     build,
+    check_axes,
     check_module,
     check_registered,
     find_kernels,
+    first_difference,
     kernels,
+    left_over,
+    misfit,
     watch,
     without_dropout,
 )
@@ -60,7 +64,7 @@ NETWORK_MISTAKES = [
     "unet(in_channels, num_classes, base_channels, depth)",
     "04_full_network",
     level=3,
-    minutes=30,
+    minutes=45,
     wants="class",
 )
 def judge_unet(learner):
@@ -166,12 +170,17 @@ def check_whole(module, x, settings, first):
         check_network_layers(module, x, settings)
         if failed:
             raise failed
-        check_network_shape(x, got, settings)
+        check_network_shape(module, x, got, settings)
     except Wrong as wrong:
         if failed and wrong is not failed:
             wrong.fails += f" {failed.fails}"
+        wrong = misfit(wrong, MISFIT)
         found = blame_join(wrong, module, x, first=first)
         raise (wrong_level(module, x) or found if found is failed else found) from None
+
+
+MISFIT = "Print the shapes in forward. A skip is kept before the pooling, and by hand the deepest "
+MISFIT += "comes first; the package's ExpansivePath takes the list as it comes."
 
 
 def wrong_level(module, x):
@@ -200,14 +209,15 @@ def network_mistake(have, settings):
     if not have:
         return "not_registered", fails + "no weights are found.", "Use self and nn.ModuleList."
     wants = [network_shapes(settings, kind) for kind in ("1x1", "2x2")]
-    for key, others, likely in other_networks(settings):
-        if sorted(have) in [sorted(other) for other in others]:
-            return key, fails + f"the weights are {have}.", likely
     want = min(wants, key=lambda want: len(left_over(want, have)))
     missing, more = left_over(want, have), left_over(have, want)
-    fails += (
-        f"weights of shape {missing or 'no other kind'} are missing, and {more or 'none'} too many."
-    )
+    fails += f"{first_difference(want, have)}."
+    for key, others, likely in other_networks(settings):
+        if sorted(have) in [sorted(other) for other in others]:
+            return key, fails, likely
+    found = other_body(have, settings)
+    if found and missing != [(classes, base, 1, 1)]:
+        return found[0], fails, found[1]
     return shape_mistake(missing, more, (classes, base, 1, 1), fails)
 
 
@@ -229,10 +239,15 @@ def shape_mistake(missing, more, head, fails):
     return "wrong_channels", fails, "Follow the channels level by level, the joined ones as well."
 
 
-def left_over(shapes_, others):
-    """The shapes that have no partner among the others."""
-    left = list(others)
-    return [s for s in shapes_ if s not in left or left.remove(s)]
+def other_body(have, settings):
+    """(key, likely) if these are the two halves of other settings, with any head; or None."""
+    names = ("in_channels", "num_classes", "base_channels", "depth")
+    for key, other, likely in other_settings(**dict(zip(names, settings, strict=True))):
+        for kind in ("1x1", "2x2"):
+            *body, _ = network_shapes(other, kind)
+            if len(have) <= len(body) + 1 and not left_over(body, have):
+                return key, likely
+    return None
 
 
 def other_networks(settings):
@@ -256,7 +271,7 @@ def other_networks(settings):
         yield "base_channels_ignored", shapes_, fixed
 
 
-def check_network_shape(x, got, settings):
+def check_network_shape(module, x, got, settings):
     """Raise Wrong unless the shape is that of the oracle."""
     into, classes, base, depth = settings
     config = UNetConfig(into, classes, base, depth)
@@ -265,8 +280,14 @@ def check_network_shape(x, got, settings):
     if got.shape == wanted:
         return
     fails = f"{tuple(x.shape)} must become {wanted}, and yours becomes {tuple(got.shape)}."
+    check_axes(got, wanted, fails)
+    if got.shape == (wanted[0], *size):
+        raise Wrong("classes_chosen", fails, "Return the scores of all classes, without argmax.")
+    if got.shape == (wanted[0], base, *size):
+        raise Wrong("head_unused", fails, "The head is not called in forward.")
+    if any(shape[2:] == tuple(size) for shape in watch(module, x).made):
+        likely = "You change the size of the result. The output is smaller than the input here."
+        raise Wrong("resized", fails, likely)
     if got.shape[2:] == x.shape[2:]:
         raise Wrong("padded", fails, "You pad. Valid convolutions take 4 pixels a level and path.")
-    if got.dim() == 3:
-        raise Wrong("classes_chosen", fails, "Return the scores of all classes, without argmax.")
     raise Wrong("wrong_shape", fails, "Follow the sizes level by level, down and up.")

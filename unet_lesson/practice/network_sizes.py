@@ -103,6 +103,16 @@ LEGAL_MISTAKES = {
         ),
         "The map at the bottom is not pooled: it may be odd.",
     ),
+    "bottom_forgotten": (
+        lambda n, d: first_from(
+            max(n + 1, _smallest(d) - 4 * 2**d), lambda m: (m - _smallest(d)) % 2**d == 0
+        ),
+        "The DoubleConv at the bottom is missing: it takes 4 pixels as well.",
+    ),
+    "residue_of_depth_4": (
+        lambda n, d: first_from(n + 1, lambda m: m % 2**d == 12 % 2**d),
+        "12 is what is over at depth 4. It is 2 ** depth - 4, and nothing is left of small sizes.",
+    ),
     "first_level_only": (
         lambda n, d: first_from(n + 1, lambda m: (m - 4) % 2**d == 0),
         "Every level takes 4 pixels, not only the first.",
@@ -140,14 +150,22 @@ LEGAL_MISTAKES = {
 }
 
 
-@exercise("legal_size_above(n, depth)", "04_full_network", level=2, minutes=10)
+@exercise("legal_size_above(n, depth)", "04_full_network", level=2, minutes=15)
 def judge_legal_size_above(learner):
     """Which is the smallest legal input size that is larger than n, for a network of this depth?
 
     Convolutions are valid, two a level; depth counts the poolings. A size is legal if every map
     that is pooled is even and no map is empty, on the way down and on the way up.
     """
-    yield from compare("legal_size_above", learner, legal_above, LEGAL_CASES, LEGAL_MISTAKES)
+    name, cases = "legal_size_above", LEGAL_CASES
+    yield from compare(name, learner, legal_above, cases, LEGAL_MISTAKES, legal_steps)
+
+
+def legal_steps(n, depth):
+    """The way of the right size through the network, in words."""
+    sides = shapes.axis_sizes(UNetConfig(depth=depth), legal_above(n, depth))
+    down, up = (", ".join(map(str, part)) for part in (sides.contracting, sides.expansive))
+    return f" After the DoubleConvs it is {down} on the way down and {up} on the way up."
 
 
 # ---- receptive field --------------------------------------------------------------------------
@@ -172,10 +190,10 @@ def field(layers, first=1, jump=1, lost=1, step=mul, own=False):
     return first
 
 
-def _backwards(layers, gain):
+def _backwards(layers):
     pixels = 1
     for kernel, stride in reversed(layers):
-        pixels = pixels * stride + gain(kernel, stride)
+        pixels = pixels * stride + kernel - 1
     return pixels
 
 
@@ -185,7 +203,8 @@ BOTTOM = [(3, 1), (3, 1), (2, 2)] * 4 + [(3, 1), (3, 1)]
 def field_cases():
     """key -> (text, cases): one layer, step 1, a pooling, the U-Net's bottom, drawn ones."""
     draw = Random(1).randint
-    drawn = [[(draw(1, 5), draw(1, 3)) for _ in range(draw(3, 5))] for _ in range(8)]
+    kernels = [[draw(1, 5) for _ in range(draw(3, 5))] for _ in range(8)]
+    drawn = [[(kernel, draw(1, min(kernel, 3))) for kernel in row] for row in kernels]  # no gaps
     return {
         "one_layer": ("one layer", [([(3, 1)],), ([(5, 1)],), ([(2, 2)],)]),
         "stride_1": (
@@ -238,18 +257,15 @@ FIELD_MISTAKES = {
     "starts_at_2": (lambda layers: field(layers, first=2), "One too many: the start is 1."),
     "reversed": (
         lambda layers: field(layers[::-1]),
-        "You go through the layers from the last to the first. The strides before a layer count.",
+        "This goes from the last layer to the first, or takes the formula that does: "
+        "field * stride + kernel - stride. The strides before a layer count.",
     ),
     "backward_slip": (
-        lambda layers: _backwards(layers, lambda k, s: k - 1),
+        lambda layers: _backwards(layers),
         "From the last layer to the first it is field * stride + kernel - stride.",
     ),
-    "backward_formula_forwards": (
-        lambda layers: _backwards(layers[::-1], lambda k, s: k - s),
-        "field * stride + kernel - stride goes from the last layer to the first.",
-    ),
     "backward_slip_forwards": (
-        lambda layers: _backwards(layers[::-1], lambda k, s: k - 1),
+        lambda layers: _backwards(layers[::-1]),
         "field * stride + ... goes from the last layer to the first, and with kernel - stride.",
     ),
     "first_stride_forgotten": (
@@ -268,6 +284,18 @@ FIELD_MISTAKES = {
         lambda layers: field([(s, k) for k, s in layers]),
         "A pair is (kernel, stride), in this order.",
     ),
+    "wrong_stride_1": (
+        lambda layers: layers[-1][0],
+        "Only the last layer counts in yours. Set the start values before the loop, not in it.",
+    ),
+    "return_in_loop": (
+        lambda layers: layers[0][0],
+        "Only the first layer counts in yours: a `return` inside the loop ends it there.",
+    ),
+    "stride_by_heart": (
+        lambda layers: field(layers, step=lambda jump, s: jump * min(s, 2)),
+        "2 is the stride of a pooling. Multiply by the stride that stands in the pair.",
+    ),
     "area_returned": (
         lambda layers: field(layers) ** 2,
         "This is the area. The side is asked for.",
@@ -285,7 +313,8 @@ FIELD_MISTAKES = {
 
 @exercise("receptive_field(layers)", "02_contracting_path", level=2, minutes=8)
 def judge_receptive_field(learner):
-    """How many pixels in a row does one value see, behind these layers?
+    """How many pixels in a row does one value see, from the first pixel to the last, behind these
+    layers?
 
     layers: a list of pairs (kernel, stride) from the first layer to the last, such as
     [(3, 1), (3, 1), (2, 2)]. A 2x2 pooling is (2, 2). The answer is a whole number.

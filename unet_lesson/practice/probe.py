@@ -16,9 +16,9 @@ def build(learner, *args):
     try:
         module = run(learner, *args)
     except Wrong as wrong:
-        if "Module.__init__() call" not in wrong.fails:
-            raise
-        raise _not_started(wrong.fails) from None
+        if "Module.__init__() call" in wrong.fails:
+            raise _not_started(wrong.fails) from None
+        raise hint(wrong, BUILDING) from None
     if not isinstance(module, nn.Module):
         fails = f"The class makes {show(module)}, which is no nn.Module."
         raise Wrong("not_a_module", fails, "Derive from nn.Module, or torch finds no parameters.")
@@ -29,6 +29,44 @@ def build(learner, *args):
 
 def _not_started(fails):
     return Wrong("super_init_missing", fails, "The first line of __init__ is super().__init__().")
+
+
+def try_run(module, *inputs):
+    """(result, None), or (None, Wrong) if it raises: the weights may tell more than that."""
+    try:
+        return run(module, *inputs), None
+    except Wrong as wrong:
+        if wrong.diagnosis != "raises":
+            raise
+        return None, hint(wrong, CALLING)
+
+
+BUILDING = {  # part of an error's text: the mistake behind it
+    "descriptor '__init__'": "super() has brackets: super().__init__().",
+    ".__init__() takes 1 positional": "This __init__ takes no arguments. Has it two underscores "
+    "on each side?",
+    "list is not a Module": "nn.Sequential takes the layers themselves, without [ ] around.",
+}
+CALLING = {
+    "running_mean should": "BatchNorm2d has the channels of the map it reads.",
+    "cat(): argument 'tensors'": "torch.cat takes a list: torch.cat([a, b], dim=1).",
+    "got (ReLU": "nn.ReLU(...) makes a layer. For its result: F.relu(x) or nn.ReLU()(x).",
+}
+
+
+def hint(wrong, causes):
+    """`wrong`, with the first likely mistake that its error's text tells, if it has none yet."""
+    told = (likely for part, likely in causes.items() if part in str(wrong.error))
+    wrong.likely = wrong.likely or next(told, "")
+    return wrong
+
+
+def misfit(wrong, likely):
+    """`wrong`, with this likely mistake if two sizes did not fit and it has none yet."""
+    text = str(wrong.error)
+    if type(wrong.error) is RuntimeError or "center_crop:" in text or "channels came" in text:
+        wrong.likely = wrong.likely or likely
+    return wrong
 
 
 # ---- the weights ------------------------------------------------------------------------------
@@ -64,6 +102,21 @@ def find_kernels(module, shapes):
         left = [p for p in left if p is not parameter]
         found.append(view)
     return found
+
+
+def left_over(shapes, others):
+    """The shapes that have no partner among the others."""
+    left = list(others)
+    return [s for s in shapes if s not in left or left.remove(s)]
+
+
+def first_difference(wanted, have):
+    """The first weight that is missing and the first that came instead, in words."""
+    missing, more = left_over(wanted, have), left_over(have, wanted)
+    if missing and more:
+        return f"a weight of shape {missing[0]} is wanted, and one of {more[0]} came"
+    kind = "is missing" if missing else "is one too many"
+    return f"a weight of shape {(missing or more)[0]} {kind}"
 
 
 def as_kernel(parameter, shape):
@@ -111,11 +164,15 @@ def without_dropout(module):
 
 
 class Watch(TorchFunctionMode):
-    """Notes what torch is asked for: the parameters, what each layer uses, the concatenations."""
+    """Notes what torch is asked for: the parameters, what each layer uses, the concatenations.
+
+    made: the shapes that come out of convolutions. enlarged: those out of transposed ones.
+    """
 
     def __init__(self):
         super().__init__()
         self.parameters, self.uses, self.joins = [], [], []
+        self.made, self.enlarged = [], []
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -127,7 +184,11 @@ class Watch(TorchFunctionMode):
         if name in ("cat", "concat", "concatenate", "stack"):
             axis = values[1] if len(values) > 1 else 0
             self.joins.append((list(values[0]), "new" if name == "stack" else axis))
-        return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        if name in ("conv2d", "conv_transpose2d"):
+            shapes = self.made if name == "conv2d" else self.enlarged
+            shapes.append(tuple(result.shape))
+        return result
 
 
 def watch(function, *args):
@@ -135,7 +196,7 @@ def watch(function, *args):
     with Watch() as seen:
         try:
             function(*args)
-        except Exception:
+        except (Exception, SystemExit):
             pass
     return seen
 
@@ -143,12 +204,9 @@ def watch(function, *args):
 def check_registered(module, *inputs):
     """Raise Wrong if a layer is used that torch does not find, or one is used twice."""
     seen, known = watch(module, *inputs), {id(p) for p in module.parameters()}
-    for parameter in seen.parameters:
-        if id(parameter) not in known:
-            fails = f"Your module computes with weights of shape {tuple(parameter.shape)} that "
-            fails += "parameters() does not find: they would never be trained or saved."
-            likely = "Layers in a plain list or dict are not found: use nn.ModuleList."
-            raise Wrong("not_registered", fails, likely)
+    lost = [parameter for parameter in seen.parameters if id(parameter) not in known]
+    if lost:
+        raise _not_found(lost, watch(module, *inputs).parameters)
     used = [id(parameter) for _, parameter in seen.uses]
     for name, parameter in seen.uses:
         if used.count(id(parameter)) > 1:
@@ -157,56 +215,30 @@ def check_registered(module, *inputs):
             raise Wrong(key, fails, "Each place needs a layer of its own, with its own numbers.")
 
 
-def blame_join(wrong, module, *inputs, first=True):
-    """The mistake in the last concatenation if there is one, or `wrong`: a second run watches.
-
-    first: no other size has gone well before.
-    """
-    joins = watch(module, *inputs).joins
-    found = join_mistake(*joins[-1], first) if joins else None
-    if found and found.diagnosis in ("not_cropped", "skip_too_small") and len(inputs) == 2:
-        found = _crop_mistake(found, joins[-1][0], *inputs)
-    if found and wrong.diagnosis == "raises":
-        found.fails += f" {wrong.fails}"
-    return found or wrong
+def _not_found(lost, again):
+    """Wrong, for the weights that parameters() does not find and those of another run."""
+    shape = tuple(max(lost, key=lambda parameter: parameter.dim()).shape)
+    fails = f"Your module computes with weights of shape {shape} that parameters() does not find: "
+    fails += "they would never be trained or saved."
+    if id(lost[0]) not in map(id, again):
+        likely = "Layers are made in __init__, or they are new at every call."
+        return Wrong("made_in_forward", fails, likely)
+    likely = "Layers in a plain list or dict are not found: use nn.ModuleList."
+    return Wrong("not_registered", fails, likely)
 
 
-def _crop_mistake(wrong, maps, below, skip):
-    """A closer look at a join of two sizes: were the arguments swapped, was anything cut?"""
-    if maps[0] is skip and maps[1] is not below:
-        likely = "It is called with (below, skip), the map from below first."
-        return Wrong("arguments_swapped", wrong.fails, likely)
-    if skip.shape[2:] not in [m.shape[2:] for m in maps]:
-        likely = "The skip is cut, but not to the other map's height and width."
-        return Wrong("cropped_otherwise", wrong.fails, likely)
-    return wrong
+def unused(module, *inputs):
+    """The shapes of the weights that a run never reads."""
+    seen = [id(parameter) for parameter in watch(module, *inputs).parameters]
+    return [tuple(p.shape) for p in kernels(module) if id(p) not in seen]
 
 
-def join_mistake(maps, axis, first):
-    """The mistake in a concatenation, by the maps and the axis: Wrong or None."""
-    shapes = [tuple(m.shape) for m in maps]
-    fails = f"You join maps of shape {' and '.join(map(str, shapes))} along axis {axis}."
-    if axis == "new":
-        return Wrong("stacked", fails, "torch.stack makes a new axis. torch.cat joins along one.")
-    wrong_axis = {0: "concat_batch", 2: "concat_height", 3: "concat_width"}
-    if len(shapes) < 2 or any(len(shape) != 4 for shape in shapes):
-        return None
-    if axis % 4 in wrong_axis:
-        likely = "Channels are axis 1 of (N, C, H, W): torch.cat([...], dim=1)."
-        return Wrong(wrong_axis[axis % 4], fails, likely)
-    if any(0 in shape for shape in shapes):
-        likely = "Where nothing is to be cut the margin is 0, and x[0:-0] is empty."
-        return Wrong("empty_without_margin", fails, likely)
-    if len({shape[2:] for shape in shapes}) == 1:
-        return None
-    if first and shapes[1][2:] < shapes[0][2:]:
-        likely = "The skip is the smaller one: it is taken after the pooling, or cut too much."
-        return Wrong("skip_too_small", fails, likely)
-    if first:
-        likely = "The skip must be cut to the other map's size first."
-        return Wrong("not_cropped", fails, likely)
-    likely = "Other sizes went well. Read the margins from the two maps, not by heart."
-    return Wrong("margin_hard_coded", fails, likely)
+def check_axes(got, wanted, fails):
+    """Raise Wrong if the batch is lost, or the axes stand in another order."""
+    if tuple(got.shape) == wanted[1:]:
+        raise Wrong("batch_lost", fails, "The first axis, the batch, is lost: no [0], no squeeze.")
+    if sorted(got.shape) == sorted(wanted):
+        raise Wrong("axes_moved", fails, "The axes stay as they are: (N, C, H, W).")
 
 
 # ---- gradients, and train or eval mode --------------------------------------------------------
@@ -289,6 +321,10 @@ def check_eval(module, maps, inputs):
         likely = "Each convolution needs its own BatchNorm, which is told of train and eval mode."
         raise Wrong("eval_differs", fails, likely)
     first = maps(module.eval(), *[x[:1] for x in inputs])
+    for a, b in zip(got, first, strict=True):
+        fails = f"One image must become {tuple(a[:1].shape)}, and yours becomes {tuple(b.shape)}."
+        if a[:1].shape != b.shape:
+            raise Wrong("batch_lost", fails, "A batch of 1 loses its first axis: no squeeze().")
     if not all(close(a[:1], b, 0.01) for a, b in zip(got, first, strict=True)):
         fails = "In eval mode the result of an image depends on the other images beside it."
         likely = "In eval mode BatchNorm takes the running mean and variance of training."

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from unet_lesson.config import check_choice
-from unet_lesson.practice.learner import Wrong, is_stub, named, show
+from unet_lesson.practice.learner import Wrong, is_stub, named, own_line, show
 
 EXERCISES = {}  # name -> Exercise, filled by the decorator `exercise`
 
@@ -91,6 +91,10 @@ def examine(exercise, learner):
         wrong = found
         if held and found.diagnosis == "not_attempted":  # written in part
             wrong = Wrong("raises", found.fails)
+    except KeyboardInterrupt as stop:
+        line = own_line(stop) or " before it was through"
+        text = f"You stopped the check{line}. Does a loop there never end?"
+        raise KeyboardInterrupt(text) from None
     except Exception as error:
         wrong = Wrong(
             "not_understood",

@@ -15,11 +15,12 @@ from unet_lesson.practice.learner import Wrong, call, number
 from unet_lesson.practice.report import exercise
 
 
-def compare(name, learner, right, groups, mistakes):
+def compare(name, learner, right, groups, mistakes, steps=lambda *case: ""):
     """Yield the text of each group of cases that holds; raise Wrong at the first that does not.
 
     groups: key -> (text, cases), a case being a tuple of arguments. The key is the diagnosis
-    if no mistake is recognised. mistakes: key -> (formula, likely).
+    if no mistake is recognised. mistakes: key -> (formula, likely). steps: of a case, the way to
+    the right answer in words.
     """
     every = [case for _, cases in groups.values() for case in cases]
     for key, (text, cases) in groups.items():
@@ -31,6 +32,7 @@ def compare(name, learner, right, groups, mistakes):
                 raise _recognise(learner, every, mistakes, wrong) from None
             if got != wanted:
                 fails = f"{name}({', '.join(map(str, case))}) is {wanted}, and yours gives {got}."
+                fails += steps(*case)
                 raise _recognise(learner, every, mistakes, Wrong(f"wrong_{key}", fails, BY_HAND))
         yield text
 
@@ -254,6 +256,14 @@ PARAMETER_MISTAKES = {
     "one_output": (
         lambda i, o, k, b: k * k * i + b,
         "This is one output channel. There are out_channels of them.",
+    ),
+    "zero_without_bias": (
+        lambda i, o, k, b: k * k * i * o + o if b else 0,
+        "Brackets are missing: `a + b if bias else 0` is 0 without a bias. a + (b if bias else 0).",
+    ),
+    "caret": (
+        lambda i, o, k, b: k ^ (2 * i * o) + o * b,
+        "The power is kernel**2; ^ is something else.",
     ),
     "counted_twice": (
         lambda i, o, k, b: 2 * (k * k * i * o + b * o),

@@ -7,14 +7,19 @@ import torch
 import torch.nn.functional as F
 
 from unet_lesson.practice.doubles import ACTIVATIONS, ORDERS, STEPS, attempt, double, double_shapes
+from unet_lesson.practice.joins import blame_join
 from unet_lesson.practice.learner import Wrong, close, run
 from unet_lesson.practice.probe import (
-    blame_join,
     build,
+    check_axes,
     check_module,
     check_registered,
     find_kernels,
+    first_difference,
     kernels,
+    left_over,
+    misfit,
+    watch,
 )
 from unet_lesson.practice.report import exercise
 
@@ -141,13 +146,12 @@ def recognise_recipe(matches, recipes, mistakes):
     raise Wrong("wrong_values", NOT_EQUAL, likely)
 
 
-NOT_EQUAL = "With your own weights, torch's operators give other values than yours (train mode)."
+NOT_EQUAL = "With your own weights, the reference gives other values than yours (train mode)."
 
 
 # ---- the exercise -----------------------------------------------------------------------------
 
 UPS = [(4, (6, 8), (8, 6)), (2, (4, 6), (10, 2)), (3, (6, 4), (0, 6))]  # out, below, margins
-UP_SHAPES = ["(out, in, 1, 1) behind an enlargement", "(in, out, 2, 2) of an up-convolution"]
 
 
 @exercise(
@@ -201,7 +205,19 @@ def check_step(module, pair, out, first):
         if wrong.diagnosis == "raises" and attempt(module, *pair[::-1])[0] is not None:
             likely = "It is called as block(below, skip), the map from below first."
             raise Wrong("arguments_swapped", wrong.fails, likely) from None
+        wrong = not_doubled(wrong, module, pair)
         raise blame_join(wrong, module, *pair, first=first) from None
+
+
+def not_doubled(wrong, module, pair):
+    """Wrong if a transposed convolution does not double the map, else `wrong`."""
+    height, width = twice = tuple(2 * side for side in pair[0].shape[2:])
+    for shape in watch(module, *pair).enlarged:
+        if shape[2:] != twice and wrong.diagnosis in ("raises", "wrong_shape"):
+            fails = f"Enlarged, the map must be {height} x {width}, and yours is "
+            fails += f"{shape[2]} x {shape[3]}."
+            return Wrong("not_doubled", fails, "The up-convolution's kernel is 2x2, with stride 2.")
+    return misfit(wrong, f"Double below, to {height} x {width}, then cut the skip to that.")
 
 
 def up_pair(n, out, size, margins):
@@ -212,11 +228,17 @@ def up_pair(n, out, size, margins):
 
 def up_kernels(module, out):
     """The weights of up-convolution and DoubleConv, or None."""
-    for up in ((out, 2 * out, 1, 1), (2 * out, out, 2, 2)):
-        found = find_kernels(module, [up, *double_shapes(2 * out, out)])
+    for wanted in up_shapes(out):
+        found = find_kernels(module, wanted)
         if found:
             return found
     return None
+
+
+def up_shapes(out):
+    """The shapes of all weights: with a 1x1 convolution behind an enlargement, or a 2x2 up."""
+    ups = ((out, 2 * out, 1, 1), (2 * out, out, 2, 2))
+    return [[up, *double_shapes(2 * out, out)] for up in ups]
 
 
 def check_up_layers(module, pair, out):
@@ -224,10 +246,11 @@ def check_up_layers(module, pair, out):
     check_registered(module, *pair)
     have = [tuple(p.shape) for p in kernels(module)]
     if up_kernels(module, out) is None or len(have) != 3:
-        fails = (
-            f"From {2 * out} to {out} channels the weights must be {double_shapes(2 * out, out)} "
-        )
-        fails += f"and {' or '.join(UP_SHAPES)}, and yours are {have}."
+        wanted = min(up_shapes(out), key=lambda shapes: len(left_over(shapes, have)))
+        fails = f"From {2 * out} to {out} channels {first_difference(wanted, have)}."
+        ups = [shapes[0] for shapes in up_shapes(out)]
+        if not set(ups) & set(have):
+            fails += f" (Or {ups[1]}, of a transposed convolution.)"
         raise Wrong(*up_mistake(have, out, fails))
 
 
@@ -240,6 +263,14 @@ def up_mistake(have, out, fails):
             fails,
             "No weights are found. Layers belong in self or a Sequential.",
         )
+    if not any(out in shape[:2] for shape in have):
+        likely = "Read the arguments: the numbers stand fixed in your code."
+        return "arguments_ignored", fails, likely
+    if (2 * out, out, 3, 3) in threes:
+        return "other_way_up", fails, "The up-convolution's kernel is 2x2, with stride 2."
+    if (out, 2 * out, 2, 2) in have:
+        likely = "nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2), in this order."
+        return "other_way_up", fails, likely
     if threes[:2] == [(out, out, 3, 3)] * 2:
         return "added", fails, "The DoubleConv takes out channels: you add, or forget the skip."
     if (out, 3 * out, 3, 3) in threes:
@@ -251,7 +282,8 @@ def up_mistake(have, out, fails):
             "Behind the enlargement a 1x1 convolution is missing.",
         )
     if len(threes) == 2 or threes.count((out, 2 * out, 3, 3)) == 2:
-        return "other_way_up", fails, "The three ways up: bilinear + 1x1, nearest + 1x1, 2x2 / 2."
+        likely = "Ways up that count here: bilinear + 1x1, nearest + 1x1, transposed 2x2, stride 2."
+        return "other_way_up", fails, likely
     if len(threes) < 2:
         return "one_convolution", fails, "The DoubleConv has two 3x3 convolutions."
     return "too_many_convolutions", fails, "An up-convolution and two 3x3 convolutions, no more."
@@ -265,6 +297,7 @@ def check_up_shape(module, pair, got):
         return
     fails = f"below {tuple(pair[0].shape)} and skip {tuple(skip)} must become {wanted}, "
     fails += f"and yours become {tuple(got.shape)}."
+    check_axes(got, wanted, fails)
     told = {
         (2 * height, 2 * width): ("padded", "You pad. Both convolutions are valid: padding 0."),
         (height - 4, width - 4): ("not_enlarged", "The map from below is not enlarged."),
