@@ -15,17 +15,14 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def clock(tmp_path, monkeypatch):
+def clock(path, monkeypatch):
     """A clock that the test moves: clock.now."""
-    monkeypatch.setenv("UNET_LESSON_PROGRESS", str(tmp_path / "progress.json"))
-    monkeypatch.setenv("TZ", "UTC")
 
     class Clock:
         now = NOON
-        path = tmp_path / "progress.json"
 
+    Clock.path = path
     monkeypatch.setattr(progress, "now", lambda: Clock.now)
-    restart()
     return Clock
 
 
