@@ -5,9 +5,9 @@ import html
 import io
 import os
 import re
-import time
 import sqlite3
 import subprocess
+import time
 import zipfile
 from dataclasses import replace
 

@@ -94,6 +94,8 @@ def test_enough_of_each_topic_and_level():
     assert all(levels[level] >= 40 for level in (1, 2, 3)), levels
     forms = sum(bool(question.choices or question.number) for question in bank())
     assert forms >= 50
+    readme = (NOTEBOOKS.parent / "README.md").read_text("utf-8")
+    assert f"all {len(bank())} questions" in readme
 
 
 def test_no_two_are_alike():
