@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import unet_lesson
-from unet_lesson import DoubleConv
+from unet_lesson import DoubleConv, UNet, UNetConfig
 from unet_lesson.practice import EXERCISES, check
 from unet_lesson.practice.learner import Wrong, call, close, is_stub, number
 from unet_lesson.practice.report import Report, examine
@@ -180,6 +180,15 @@ def test_an_exception_from_inside_torch_or_the_package_has_the_learners_line():
     with pytest.raises(Wrong, match="raises") as caught:
         call(lazy(3, 4), torch.zeros(1, 3, 8, 8))
     assert "`return self.conv(x)`" in caught.value.fails
+
+
+def test_the_line_is_the_learner_s_and_not_one_that_a_dataclass_wrote():
+    class Mine(UNet):
+        def __init__(self, *args):
+            super().__init__(UNetConfig(depth=0))
+
+    message = check("unet", Mine).message
+    assert "depth must be 1 or more" in message and "`super().__init__(UNetConfig(" in message
 
 
 def test_code_without_a_file_is_told_by_its_line_number():

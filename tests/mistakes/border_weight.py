@@ -40,6 +40,11 @@ def loops(d1, d2, w0, sigma):
     return out
 
 
+def maps_only(d1, d2, w0, sigma):
+    """Takes arrays and tensors, and no plain numbers."""
+    return w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2)) if d1.ndim == 2 else None
+
+
 def in_place(d1, d2, w0, sigma):
     d1 += d2
     return w0 * bell(d1, sigma)
@@ -89,14 +94,27 @@ WRONG = {
     "other_base": [lambda a, b, w, s: w * 2 ** (-((a + b) ** 2) / (2 * s**2))],
     "arguments_swapped": [lambda a, b, s, w: w * bell(a + b, s)],
     "by_heart": [lambda a, b, w, s: 10 * bell(a + b, 5), lambda a, b, w, s: w * bell(a + b, 5)],
+    "exp_closed_early": [lambda a, b, w, s: w * np.exp(-((a + b) ** 2)) / (2 * s**2)],
+    "rounded": [
+        lambda a, b, w, s: plain(a, b, w, s).round(2),
+        lambda a, b, w, s: np.asarray(plain(a, b, w, s)).astype(int),
+    ],
+    "numbers_only": [by_math, lambda a, b, w, s: by_math(float(a), float(b), w, s)],
+    "tensors_only": [in_torch],
     "wrong_shape": [
+        lambda a, b, w, s: [plain(x, y, w, s) for x, y in zip(a, b, strict=True)],
+        lambda a, b, w, s: plain(a, b, w, s).tolist(),
         lambda a, b, w, s: plain(a, b, w, s).sum(),
         lambda a, b, w, s: plain(a, b, w, s)[0],
     ],
     "wrong_value": [lambda a, b, w, s: 0.0, lambda a, b, w, s: w * np.cos(a + b)],
     "changes_input": [in_place],
     "wrong_return": [lambda a, b, w, s: (a, b)],
-    "raises": [lambda a, b, w, s: w * exp(-(a + b)), lambda a, b, w, s: a.exp(b)],  # noqa: F821
+    "raises": [
+        lambda a, b, w, s: w * exp(-(a + b)),  # noqa: F821
+        lambda a, b, w, s: a.exp(b),
+        lambda a, b, w, s: w * np.exp(-((a + b) ^ 2) / (2 * s ^ 2)),
+    ],
     "returns_nothing": [lambda a, b, w, s: print(end="")],
     "wrong_signature": [lambda d, w0, sigma: d, lambda a, b: a],
     "wrong_kind": [10.0],
@@ -104,11 +122,10 @@ WRONG = {
 }
 RIGHT = [
     plain,
-    by_math,
-    in_torch,
     any_kind,
     expanded,
     loops,
+    maps_only,
     lambda a, b, w, s: border_term(a + b, w, s),
     lambda a, b, w, s: w / np.exp(((a + b) / s) ** 2 / 2),
     lambda d1, d2, w0=10, sigma=5: w0 * np.exp(-np.square(d1 + d2) / (2.0 * np.square(sigma))),

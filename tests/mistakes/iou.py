@@ -106,6 +106,12 @@ def small_sums(prediction, target):
     return both / union if union else 1.0
 
 
+def small_numbers(prediction, target):
+    """Counts in uint8, whatever comes: wrong for bool as well."""
+    both = (prediction * target).astype(np.uint8).sum(dtype=np.uint8)
+    return both / ((prediction | target).sum() or 1)
+
+
 def subtracts(prediction, target):
     """bool has no minus."""
     union = (prediction + target - prediction * target).sum()
@@ -141,7 +147,10 @@ def marks(prediction, target):
 
 WRONG = {
     "dice_returned": [of(lambda i, a, b, n: 2 * i / (a + b)), objective.dice],
-    "overlap_counted_twice": [of(lambda i, a, b, n: i / (a + b))],
+    "overlap_counted_twice": [
+        of(lambda i, a, b, n: i / (a + b)),
+        lambda a, b: (a * b).sum() / (a + b).sum(),
+    ],
     "overlap_left_out": [
         of(lambda i, a, b, n: i / (a + b - 2 * i)),
         lambda a, b: (a & b).sum() / ((a ^ b).sum() + 1e-9),
@@ -165,6 +174,11 @@ WRONG = {
         lambda a, b: (a & b).sum() // ((a | b).sum() or 1),
         lambda a, b: int(plain(a, b)),
     ],
+    "always_one": [
+        lambda a, b: len(a & b) / len(a | b),
+        lambda a, b: (a & b).any() / (a | b).any(),
+        lambda a, b: len(np.intersect1d(a, b)) / len(np.union1d(a, b)),
+    ],
     "percent": [of(lambda i, a, b, n: 100 * i / (a + b - i), 100)],
     "squared": [of(lambda i, a, b, n: (i / (a + b - i)) ** 2)],
     "smoothing_too_large": [
@@ -184,13 +198,18 @@ WRONG = {
     "only_bool": [inverts, indexes],
     "two_axes_only": [two_axes],
     "changes_input": [marks],
-    "wrong_value": [lambda a, b: 0.5, lambda a, b: plain(a, b) + 0.01],
+    "wrong_value": [lambda a, b: 0.5, lambda a, b: plain(a, b) + 0.01, small_numbers],
     "wrong_return": [
         lambda a, b: a & b,
         lambda a, b: (a & b).sum(-1) / (a | b).sum(-1),
         lambda a, b: str(plain(a, b)),
     ],
-    "raises": [lambda a, b: a.both(b), lambda a, b: a.astype(float) & b.astype(float)],
+    "raises": [
+        lambda a, b: a.both(b),
+        lambda a, b: a.astype(float) & b.astype(float),
+        lambda a, b: (a and b).sum() / (a or b).sum(),
+        lambda a, b: (a & b).sum(axis=(1, 2)) / (a | b).sum(axis=(1, 2)),
+    ],
     "returns_nothing": [lambda a, b: print(end="")],
     "wrong_signature": [lambda a, b, c: a],
     "wrong_kind": [type("Iou", (), {"of": plain}), 0.5],

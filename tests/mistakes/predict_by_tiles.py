@@ -150,7 +150,7 @@ def whole(network, image, tile):
 
 @torch.no_grad()
 def as_batch(network, image, tile):
-    """All tiles in one batch, their origins a margin before, mirrored by index."""
+    """Five tiles in a batch, their origins a margin before, mirrored by index."""
     was = network.training
     network.eval()
     rim, block = margin(network.config), 2**network.config.depth
@@ -164,7 +164,8 @@ def as_batch(network, image, tile):
     starts = list(product(range(0, h, step), range(0, w, step)))
     batch = torch.stack([image[:, mirror(h, y)][:, :, mirror(w, x)] for y, x in starts])
     out = image.new_empty(network.config.num_classes, h, w)
-    for (y, x), logits in zip(starts, network(batch), strict=True):
+    results = torch.cat([network(part) for part in batch.split(5)])
+    for (y, x), logits in zip(starts, results, strict=True):
         part = logits[:, : min(step, h - y), : min(step, w - x)]
         out[:, y : y + step, x : x + step] = part
     network.train(was)
@@ -225,6 +226,38 @@ def packaged(network, image, tile):
     return tiling.predict(network, image, tile=tile, batch_size=3)
 
 
+def all_at_once(network, image, tile):
+    return tiling.predict(network, image, tile=tile, batch_size=10**6)
+
+
+def tried_in_train_mode(network, image, tile):
+    with torch.no_grad():
+        network(image[None, :, :tile, :tile])
+    return Predict()(network, image, tile)
+
+
+class Turned(Predict):
+    """Reads at (x, y) and writes at (y, x)."""
+
+    def run(self, network, image):
+        (rim, output, step), (_, height, width) = self.sizes(), image.shape
+        padded = self.pad(image, rim, rim + self.tile)
+        out = torch.zeros(self.config.num_classes, height + self.tile, width + self.tile)
+        for y, x in product(range(0, height, step), range(0, width, step)):
+            part = padded[None, :, x : x + self.tile, y : y + self.tile]
+            if part.shape[2:] == (self.tile, self.tile):
+                out[:, y : y + output, x : x + output] = network(part)[0]
+        return out[:, :height, :width]
+
+
+def half_steps(self, rim, output, step):
+    return rim, output, output // 2 - 1
+
+
+def last_moved_back(self, length, step, output):
+    return [*range(0, length - output, step), length - output]
+
+
 WRONG = {
     "eval_forgotten": [made(train=True)],
     "keeps_graph": [made(gradients=True)],
@@ -245,6 +278,9 @@ WRONG = {
     "no_mirror": [no_mirror, no_mirror_unfinished],
     "piece_of_a_tile": [pieces, made(pad=lambda self, image, a, b: image)],
     "whole_at_once": [whole],
+    "all_tiles_at_once": [all_at_once],
+    "eval_too_late": [tried_in_train_mode],
+    "end_wrong": [made(starts=last_moved_back)],
     "tile_normalised": [made(change=normalised)],
     "result_normalised": [
         made(of=normalised),
@@ -261,7 +297,7 @@ WRONG = {
     "one_class_only": [keep(lambda out: out.argmax(0)), keep(lambda out: out.softmax(0)[1])],
     "batch_axis_left": [keep(lambda out: out[None])],
     "channels_last": [keep(lambda out: out.movedim(0, 2))],
-    "axes_swapped": [keep(lambda out: out.transpose(1, 2))],
+    "axes_swapped": [keep(lambda out: out.transpose(1, 2)), Turned()],
     "not_cut_back": [
         keep(lambda out: F.pad(out, (8, 8, 8, 8))),
         keep(lambda out: F.pad(out, (0, 9, 0, 5))),
@@ -269,6 +305,7 @@ WRONG = {
     "border_wrong": [keep(lambda out: out + F.pad(0 * out[:, 4:-4, 4:-4], (4, 4, 4, 4), value=1))],
     "wrong_values": [
         keep(torch.zeros_like),
+        made(sizes=sizes(half_steps)),
         keep(lambda out: 2 * out),
         keep(lambda out: out - out.mean()),
     ],
@@ -276,10 +313,15 @@ WRONG = {
     "changes_input": [
         lambda network, image, tile: Predict()(network, image.sub_(image.mean()), tile)
     ],
-    "wrong_return": [keep(lambda out: out.tolist()), keep(lambda out: (out, 1))],
+    "wrong_return": [
+        keep(lambda out: out.tolist()),
+        keep(lambda out: [out]),
+        keep(lambda out: (out, 1)),
+    ],
     "raises": [
         lambda network, image, tile: network(image),
         lambda network, image, tile: network.predict(image, tile),
+        lambda network, image, tile: network(torch.tensor(np.pad(image, (8, 36)))[None]),
     ],
     "returns_nothing": [keep(lambda out: None)],
     "wrong_signature": [lambda network, image: image],

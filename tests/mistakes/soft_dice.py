@@ -115,6 +115,11 @@ def fixed_classes(p, target):
     return right(*sums(p[:, 1:], y[:, 1:]))
 
 
+def broadcast(p, target):
+    """One mask for all classes if only class 0 is true."""
+    return right(*sums(p, F.one_hot(target).movedim(3, 1)))[:, 1:]
+
+
 def viewed(p, target):
     return F.one_hot(target, p.shape[1]).view(p.shape).float()
 
@@ -208,12 +213,22 @@ WRONG = {
         formula(lambda i, a, b: 2 * (i + 1e-6) / (a + b + 1e-6)),
         formula(lambda i, a, b: (2 * i + 1e-6) / (a + b + 2e-6)),
     ],
+    "brackets_forgotten": [
+        formula(lambda i, a, b: 2 * i + 1e-5 / (a + b) + 1e-5),
+        formula(lambda i, a, b: (2 * i + 1e-5 / (a + b) + 1e-5).mean()),
+    ],
+    "first_image_left_out": [lambda p, t: right(*sums(p, masks(p, t)))[1:]],
+    "one_hot_not_moved": [
+        formula(right, truth=lambda p, t: F.one_hot(t, p.shape[1])),
+        formula(right, truth=lambda p, t: F.one_hot(t, p.shape[1]).permute(0, 3, 2, 1)),
+        formula(right, truth=lambda p, t: F.one_hot(t, p.shape[1]).transpose(1, 3)),
+    ],
     "absent_not_zero": [
         lambda p, t: torch.where(masks(p, t).sum((2, 3)) > 0, right(*sums(p, masks(p, t))), 1.0)[
             :, 1:
         ]
     ],
-    "classes_from_target": [fixed_classes],
+    "classes_from_target": [fixed_classes, broadcast, lambda p, t: broadcast(p, t).mean()],
     "gradient_stops": [
         in_numpy,
         detached_overlap,
@@ -222,9 +237,13 @@ WRONG = {
         lambda p, t: torch.tensor(plain(p, t).tolist()),
     ],
     "changes_input": [in_place],
-    "wrong_shape": [lambda p, t: plain(p, t)[..., None]],
+    "wrong_shape": [lambda p, t: plain(p, t)[..., None], formula(right, (1, 2))],
     "wrong_value": [lambda p, t: plain(p, t) ** 3, lambda p, t: 0 * plain(p, t)],
-    "wrong_return": [lambda p, t: plain(p, t).tolist(), lambda p, t: (plain(p, t), 1)],
+    "wrong_return": [
+        lambda p, t: plain(p, t).tolist(),
+        lambda p, t: list(plain(p, t)),
+        lambda p, t: (plain(p, t), 1),
+    ],
     "raises": [lambda p, t: plain(p, t).men(), lambda p, t: p.no_such()],
     "returns_nothing": [lambda p, t: print(end="")],
     "wrong_signature": [lambda p: p],

@@ -109,6 +109,11 @@ def by_hand(network, optimizer, images, targets):
     return loss.item()
 
 
+def image_by_image(network, optimizer, images, targets):
+    pairs = zip(images.split(1), targets.split(1), strict=True)
+    return sum(plain(network, optimizer, *pair) for pair in pairs) / len(images)
+
+
 def own_optimizer(network, optimizer, images, targets):
     return plain(network, torch.optim.SGD(network.parameters(), lr=0.05), images, targets)
 
@@ -234,7 +239,12 @@ WRONG = {
     "sigmoid_before_loss": [step(loss=changed(torch.sigmoid))],
     "sum_for_mean": [step(loss=changed(lambda x: x, reduction="sum"))],
     "uphill": [returns(lambda *a: 0) and step(loss=lambda x, y: -F.cross_entropy(x, y))],
-    "loss_scaled": [step(loss=lambda x, y: F.cross_entropy(x, y) / len(x))],
+    "loss_scaled": [
+        step(loss=lambda x, y: F.cross_entropy(x, y) / len(x)),
+        step(loss=lambda x, y: 2 * F.cross_entropy(x, y)),
+    ],
+    "size_by_heart": [step(cut=lambda targets, size: middle(targets, (68, 68)))],
+    "loop_over_images": [image_by_image],
     "optimizer_ignored": [by_hand, own_optimizer],
     "margin_hard_coded": [step(cut=hard_coded(8))],
     "gradient_stops": [
@@ -266,6 +276,9 @@ WRONG = {
     "raises": [
         lambda network, optimizer, images, targets: network.predict(images),
         step(loss=lambda x, y: F.cross_entropy(x.argmax(1), y)),
+        step(loss=lambda x, y: F.cross_entropy(y, x)),
+        step(loss=lambda x, y: F.cross_entropy(x, y, reduction="none")),
+        step(cut=hard_coded(44)),
     ],
     "wrong_signature": [lambda network, images, targets: 0],
     "wrong_kind": [0.5, nn.CrossEntropyLoss],

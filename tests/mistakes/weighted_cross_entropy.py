@@ -103,6 +103,24 @@ def binary(logits, target, weights):
     return F.binary_cross_entropy_with_logits(logits, y, weights[:, None].expand_as(y))
 
 
+def by_mask(logits, target, weights):
+    """A mask for each class that there may be."""
+    log_p = logits.log_softmax(1)
+    losses = [-weights * (target == c) * log_p[:, c] for c in range(logits.shape[1])]
+    return torch.stack(losses).sum(0).mean()
+
+
+def two_classes(logits, target, weights):
+    z = logits[:, 1] - logits[:, 0]
+    return (weights * F.softplus(torch.where(target == 1, -z, z))).mean()
+
+
+def of_target(logits, target, weights):
+    """One channel where only class 0 is true."""
+    y = F.one_hot(target).movedim(-1, 1)
+    return -(weights * (y * logits.log_softmax(1)).sum(1)).mean()
+
+
 WRONG = {
     "minus_forgotten": [
         of(lambda loss, w: -(w * loss).mean()),
@@ -155,6 +173,8 @@ WRONG = {
         of(lambda loss, w: (w * loss).mean((1, 2))),
         lambda x, y, w: w[:, None] * x.log_softmax(1),
     ],
+    "two_classes_only": [two_classes],
+    "classes_from_target": [of_target],
     "overflow": [no_shift, log_of_sums],
     "log_of_zero": [lambda x, y, w: (w * -probability(x, y).log()).mean()],
     "log_clipped": [
@@ -177,6 +197,8 @@ WRONG = {
     "wrong_return": [lambda x, y, w: [plain(x, y, w)], lambda x, y, w: "loss"],
     "raises": [
         lambda x, y, w: F.cross_entropy(x, y, weight=w),
+        lambda x, y, w: (w * F.cross_entropy(y, x, reduction="none")).mean(),
+        lambda x, y, w: -(w * x.log_softmax(1).gather(1, y)).mean(),
         lambda x, y, w: (w * F.cross_entropy(x, y[:, None], reduction="none")).mean(),
     ],
     "returns_nothing": [lambda x, y, w: print(end="")],
@@ -196,4 +218,5 @@ RIGHT = [
     lambda x, y, w: torch.einsum("nhw,nhw->", w, pixels(x, y)) / y.numel(),
     after(lambda x: x.log_softmax(1)),
     after(lambda x: x.double()),
+    by_mask,
 ]

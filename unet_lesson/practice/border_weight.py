@@ -125,6 +125,15 @@ MISTAKES = {  # key: (formulas of d1, d2, w0, sigma, likely)
         [lambda a, b, w, s: w * bell(a + b, s) / (s * np.sqrt(2 * np.pi))],
         "This is a normal distribution's density. There is no factor but w0.",
     ),
+    "exp_closed_early": (
+        [lambda a, b, w, s: w * np.exp(-((a + b) ** 2)) / (2 * s**2)],
+        "The exp ends before the division. All of (d1 + d2) ** 2 / (2 * sigma ** 2) belongs in it.",
+    ),
+    "rounded": (
+        [lambda a, b, w, s, n=n: np.round(w * bell(a + b, s), n) for n in (0, 1, 2, 3)]
+        + [lambda a, b, w, s: np.floor(w * bell(a + b, s))],
+        "You round the weight. Give it as it comes.",
+    ),
     "exp_forgotten": (
         [
             lambda a, b, w, s: -w * (a + b) ** 2 / (2 * s**2),
@@ -149,7 +158,7 @@ MISTAKES = {  # key: (formulas of d1, d2, w0, sigma, likely)
             lambda a, b, w, s: w * bell(a + b, 5),
             lambda a, b, w, s: 10 * bell(a + b, s),
         ],
-        "You take the paper's 10 and 5. Use the arguments w0 and sigma.",
+        "You take 10 or 5, the paper's numbers, by heart. Use the arguments w0 and sigma.",
     ),
 }
 SETTINGS = [(3.0, 2.0), (10, 5), (0.5, 1.25)]  # w0, sigma
@@ -169,22 +178,34 @@ def judge_border_weight(learner):
     """Write the border term of the weight map, the second term of the paper's equation 2.
 
     w0 exp(-(d1 + d2)^2 / (2 sigma^2)), without w_c, the weight of the class. d1, d2: distances to
-    the nearest and the second nearest object, in pixels: numbers, or NumPy arrays or tensors of
-    one shape. Your code may take one kind or all. w0: the height. sigma: the width in pixels.
+    the nearest and the second nearest object, in pixels, as NumPy arrays of one shape; your code
+    may take tensors or plain numbers as well. w0: the height. sigma: the width in pixels.
     """
-    failed = []
+    failed = {}
     for kind in KINDS:
         try:
             got = [values(learner, kind, *setting) for setting in SETTINGS]
         except Wrong as wrong:
             if wrong.diagnosis != "raises":
                 raise
-            failed.append(wrong)
+            failed[kind] = wrong
             continue
         check_border(got)
         yield f"d1 and d2 as {kind}"
-    if len(failed) == len(KINDS):
-        raise failed[0]
+    if "arrays" in failed:
+        raise no_arrays(failed)
+
+
+def no_arrays(failed):
+    """What is wrong with code that raises for arrays. failed: kind -> Wrong."""
+    wrong = failed["arrays"]
+    if "plain numbers" not in failed:
+        likely = wrong.likely or "Whole maps are asked for. np.exp takes them as it takes numbers."
+        return Wrong("numbers_only", wrong.fails, likely)
+    if "tensors" not in failed:
+        likely = "The maps come as NumPy arrays. np.exp takes arrays, and tensors too."
+        return Wrong("tensors_only", wrong.fails, likely)
+    return wrong
 
 
 def values(learner, kind, w0, sigma):
@@ -200,10 +221,11 @@ def values(learner, kind, w0, sigma):
         got = call(learner, d1, d2, w0, sigma)
     if isinstance(got, np.ndarray | torch.Tensor) and got.shape == d1.shape:
         return np.asarray(got.detach() if isinstance(got, torch.Tensor) else got)
-    fails = (
-        f"For {kind} of shape {tuple(d1.shape)} {show(got)} comes. One value for each is wanted."
-    )
-    raise Wrong("wrong_shape", fails, "Nothing is summed: compute all pixels in one expression.")
+    fails = f"For {kind} of shape {tuple(d1.shape)} you return {show(got)}."
+    if isinstance(got, list | tuple):
+        likely = "np.array makes an array of a list; or write one expression for the whole map."
+        raise Wrong("wrong_shape", fails, likely)
+    raise Wrong("wrong_shape", fails, "A weight for each pixel is wanted: nothing is summed.")
 
 
 def check_border(got):
@@ -227,6 +249,5 @@ def recognise(got, fails):
             wanted = [formula(*distances(sigma), w0, sigma) for w0, sigma in SETTINGS]
             if all(np.allclose(a, b, 1e-3, 1e-5) for a, b in zip(got, wanted, strict=True)):
                 return Wrong(key, fails, likely)
-    return Wrong(
-        "wrong_value", fails, "w0 * exp(-(d1 + d2) ** 2 / (2 * sigma ** 2)), step by step."
-    )
+    likely = "Try d1 = d2 = 0, where exp(0) is 1: w0 must come. Then check what is in the exp."
+    return Wrong("wrong_value", fails, likely)

@@ -28,9 +28,6 @@ class Watched(UNet):
         self.events.append("zero_grad")
         super().zero_grad(*args, **kinds)
 
-    def __repr__(self):
-        return "a UNet"
-
 
 class Descent(torch.optim.SGD):
     """SGD that notes in `events` what is done with it."""
@@ -48,8 +45,8 @@ class Descent(torch.optim.SGD):
         self.events.append("step")
         return loss
 
-    def __repr__(self):
-        return "SGD"
+
+Watched.__name__, Descent.__name__ = "UNet", "SGD"  # so they are called in messages
 
 
 @dataclass
@@ -74,7 +71,7 @@ PADDED = UNetConfig(in_channels=1, num_classes=3, base_channels=4, depth=1, padd
 
 def course(step, config=PLAIN, size=(28, 34), steps=3, done=None):
     """Train a new network, the same each time, by `step` -> Course; `done` is filled if given."""
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)
     events, done = [], done or Course()
     network = Watched(config, events).train()
     optimizer = Descent(network, events)
@@ -85,7 +82,8 @@ def course(step, config=PLAIN, size=(28, 34), steps=3, done=None):
         copies = images.clone(), targets.clone()
         done.losses.append(run(step, network, optimizer, *copies))
         if not (same(images, copies[0]) and same(targets, copies[1])):
-            raise Wrong("changes_input", "Your code changes the images or targets.", "Copy first.")
+            fails = "Your code changes the images or the targets that it is given."
+            raise Wrong("changes_input", fails, "Make a new tensor; write into neither.")
         done.weights.append(nn.utils.parameters_to_vector(network.parameters()).detach())
         done.events.append(list(events))
         events.clear()
@@ -188,10 +186,6 @@ VARIANTS = {  # key: (wrong steps, likely)
     "uphill": (
         [by_steps(scale=-1)],
         "The loss grows: you step along the gradient, not against it. The optimizer has the minus.",
-    ),
-    "backward_twice": (
-        [by_steps(order="zero backward backward step")],
-        "backward is called twice, and the gradients add up.",
     ),
     "step_twice": (
         [by_steps(order="zero backward step step")],

@@ -35,11 +35,11 @@ IOU_MISTAKES = {  # key: (formulas of two bool masks, likely)
     ),
     "overlap_counted_twice": (
         [counts(lambda i, a, b, n: i / (a + b))],
-        "Below stands the sum of the two. The overlap is in both: take it off once.",
+        "You divide by the sum of the two. The overlap is in both: take it off once.",
     ),
     "overlap_left_out": (
         [counts(lambda i, a, b, n: i / (a + b - 2 * i))],
-        "Below stands what is in one mask only. The union holds the overlap as well.",
+        "You divide by what is in one mask only. The union holds the overlap as well.",
     ),
     "two_and_union": (
         [counts(lambda i, a, b, n: 2 * i / (a + b - i))],
@@ -51,27 +51,27 @@ IOU_MISTAKES = {  # key: (formulas of two bool masks, likely)
     ),
     "agreement_over_union": (
         [counts(lambda i, a, b, n: (n - a - b + 2 * i) / (a + b - i))],
-        "Above stand all pixels that agree. The overlap is where both are 1.",
+        "You count all pixels that agree. The overlap is where both are 1.",
     ),
     "recall_returned": (
         [counts(lambda i, a, b, n: i / b)],
-        "Below stands the target only (recall). The union is wanted.",
+        "You divide by the target only (recall). The union is wanted.",
     ),
     "precision_returned": (
         [counts(lambda i, a, b, n: i / a)],
-        "Below stands the prediction only (precision). The union is wanted.",
+        "You divide by the prediction only (precision). The union is wanted.",
     ),
     "over_larger": (
         [counts(lambda i, a, b, n: i / max(a, b))],
-        "Below stands the larger mask. The union is wanted.",
+        "You divide by the larger mask. The union is wanted.",
     ),
     "over_smaller": (
         [counts(lambda i, a, b, n: i / min(a, b))],
-        "Below stands the smaller mask. The union is wanted.",
+        "You divide by the smaller mask. The union is wanted.",
     ),
     "over_all_pixels": (
         [counts(lambda i, a, b, n: i / n)],
-        "Below stand all pixels of the image. The union is wanted.",
+        "You divide by all pixels of the image. The union is wanted.",
     ),
     "not_divided": (
         [counts(lambda i, a, b, n: i)],
@@ -92,7 +92,7 @@ IOU_MISTAKES = {  # key: (formulas of two bool masks, likely)
     ),
     "background_included": (
         [lambda a, b: (intersection_over_union(a, b) + intersection_over_union(~a, ~b)) / 2],
-        "This is the mean with the background's IoU. Of one class, the masks, is asked.",
+        "This is the mean with the background's IoU. Only the pixels that are 1 count.",
     ),
     "averaged_along_an_axis": (
         [mean_of(axis, empty) for axis in (0, 1, -1) for empty in (1, 0, None)],
@@ -100,11 +100,12 @@ IOU_MISTAKES = {  # key: (formulas of two bool masks, likely)
     ),
     "squared": ([lambda a, b: intersection_over_union(a, b) ** 2], "The IoU is not squared."),
     "whole_division": (
-        [
-            lambda a, b: intersection_over_union(a, b) // 1,
-            lambda a, b: round(intersection_over_union(a, b)),
-        ],
-        "Rounded to a whole number: // leaves 0. Divide with /.",
+        [lambda a, b: intersection_over_union(a, b) // 1],
+        "Rounded down to a whole number, as // and int do. Divide with /.",
+    ),
+    "always_one": (
+        [lambda a, b: 1.0],
+        "1 for masks that differ. len, set and any do not count: sum the pixels that are 1.",
     ),
     "percent": ([lambda a, b: 100 * intersection_over_union(a, b)], "From 0 to 1, not per cent."),
     "smoothing_too_large": (
@@ -143,7 +144,7 @@ def judge_iou(learner):
     tensors = takes_only_tensors(learner)
 
     def answer(pair, kind):
-        return number(call(learner, *(as_kind(mask, kind, tensors) for mask in pair)))
+        return number(call(learner, *(as_kind(mask, kind, tensors) for mask in pair)), ALL_AXES)
 
     yield from check_shapes(answer)
     check_dtypes(answer)
@@ -152,6 +153,9 @@ def judge_iou(learner):
     yield "no overlap: 0"
     check_both_empty(answer)
     yield "two empty masks: 1"
+
+
+ALL_AXES = "Return one number: .sum() without an axis counts the whole mask."
 
 
 def takes_only_tensors(learner):
@@ -170,15 +174,14 @@ def check_shapes(answer):
     """Yield what holds for masks that overlap, or raise Wrong."""
     pairs = mask_pairs()
     for pair, shape in zip(pairs, IOU_SHAPES, strict=True):
-        wanted, failed = intersection_over_union(*pair), None
-        mine, text = number_or_nan(answer, pair)
+        wanted = intersection_over_union(*pair)
+        mine, wrong = number_or_nan(answer, pair)
         if not abs(mine - wanted) <= 1e-3:
-            failed = text or example(pair, wanted, mine)
-        if failed and len(shape) != 2:
-            raise Wrong("two_axes_only", failed, "Sum over all axes, however many there are.")
-        if failed:
-            found = Wrong("raises", text) if text else mistake(pairs, answer, failed)
-            raise only_bool(pairs, answer, found)
+            fails = wrong.fails if wrong else example(pair, wanted, mine)
+            if len(shape) != 2:
+                likely = "Sum over all axes, however many there are."
+                raise Wrong("two_axes_only", fails, likely)
+            raise only_bool(pairs, answer, wrong or mistake(pairs, answer, fails))
         yield f"masks of shape {shape}"
 
 
@@ -201,9 +204,11 @@ def mistake(pairs, answer, fails):
 
 
 def only_bool(pairs, answer, wrong):
-    """Wrong("only_bool") if masks of bool are right, or `wrong`."""
+    """Wrong("only_bool") if masks of bool are right, or `wrong`, also if its mistake is known."""
+    if wrong.diagnosis not in ("raises", "wrong_value"):
+        return wrong
     try:
-        right = [abs(answer(p, bool) - intersection_over_union(*p)) <= 1e-3 for p in pairs[:2]]
+        right = [abs(answer(p, bool) - intersection_over_union(*p)) <= 1e-3 for p in pairs]
     except Wrong:
         return wrong
     likely = (
@@ -240,31 +245,33 @@ def check_no_overlap(answer):
         ((none, a), "The prediction is empty, the target is not"),
         ((a, none), "The target is empty, the prediction is not"),
     ):
-        mine, failed = number_or_nan(answer, pair)
+        mine, wrong = number_or_nan(answer, pair)
         if abs(mine) <= 1e-3:
             continue
         key = "one_empty" if np.isfinite(mine) else "division_by_zero"
         likely = "Only if both are empty, so that the union is 0, the answer is 1."
-        raise Wrong(key, f"{text}: the IoU is 0. {failed or f'Yours gives {mine:.4f}.'}", likely)
+        fails = wrong.fails if wrong else f"Yours gives {mine:.4f}."
+        raise Wrong(key, f"{text}: the IoU is 0. {fails}", likely)
 
 
 def check_both_empty(answer):
     """Raise Wrong unless 0 / 0 gives 1."""
     none = np.zeros(IOU_SHAPES[0], bool)
-    mine, failed = number_or_nan(answer, (none, none))
+    mine, wrong = number_or_nan(answer, (none, none))
     if abs(mine - 1) <= 1e-3:
         return
     key = "empty_not_one" if np.isfinite(mine) else "division_by_zero"
     key = "empty_is_zero" if mine == 0 else key
-    fails = f"Both masks are empty: 0 / 0, which shall be 1. {failed or f'Yours gives {mine:.4f}.'}"
+    fails = wrong.fails if wrong else f"Yours gives {mine:.4f}."
+    fails = f"Both masks are empty: 0 / 0, which shall be 1. {fails}"
     raise Wrong(key, fails, "If the union is 0, return 1.0.")
 
 
 def number_or_nan(answer, pair):
-    """(what the learner gives, ""), or (NaN, the text) if the code raises."""
+    """(what the learner gives, None), or (NaN, the Wrong) if the code raises."""
     try:
-        return answer(pair, int), ""
+        return answer(pair, int), None
     except Wrong as wrong:
         if wrong.diagnosis != "raises":
             raise
-        return np.nan, wrong.fails
+        return np.nan, wrong

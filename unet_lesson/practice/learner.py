@@ -82,14 +82,19 @@ def call(learner, *args):
     """`learner(*args)`, or Wrong: it raises, returns nothing, or changes its input."""
     before = [_copy(value) for value in args]
     result = run(learner, *args)
-    for value, was in zip(args, before, strict=True):
+    for place, value, was in zip(PLACES, args, before, strict=False):
         if not _same(value, was):
-            raise Wrong(
-                "changes_input",
-                f"Your code changes what it is given ({show(was)} before, {show(value)} after).",
-                "Write into a new object: x = x + 1, not x += 1; no pop, no relu_ on an input.",
+            fails = f"Your code changes its {place} argument: it is another after the call"
+            if show(was) != show(value):
+                fails += f", {show(was)} before, {show(value)} after"
+            likely = (
+                "Make a new one: x = x + 1, not x += 1 or x[0] = 1, and no method that changes x."
             )
+            raise Wrong("changes_input", f"{fails}.", likely)
     return result
+
+
+PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
 def run(learner, *args):
@@ -101,13 +106,19 @@ def run(learner, *args):
         line = own_line(error)
         if isinstance(error, NotImplementedError):
             raise _unwritten(error, line) from None
-        given = f", for {show(args)}" if args else ""
+        given = f", for {_given(args)}" if args else ""
         fails = f"Your code raises {named(error)}{line}{given}."
-        raise Wrong("raises", fails, error=error) from None
+        raise Wrong("raises", fails, cause(error), error) from None
     if result is None:
-        fails = f"Your code returns nothing (None) for {show(args)}."
-        raise Wrong("returns_nothing", fails, "A `return` is missing at the end.")
+        fails = f"Your code returns nothing (None) for {_given(args)}."
+        likely = "A `return` is missing at the end, or is never reached. print only shows."
+        raise Wrong("returns_nothing", fails, likely)
     return result
+
+
+def _given(args):
+    """The arguments of a call, in words."""
+    return show(args if len(args) > 1 else args[0])
 
 
 def _check_signature(learner, args):
@@ -119,8 +130,11 @@ def _check_signature(learner, args):
     try:
         wanted.bind(*args)
     except TypeError as error:
-        fails = f"It is called with {len(args)} arguments, {show(args)}: {error}."
+        several = "s" if len(args) > 1 else ""
+        fails = f"It is called with {len(args)} argument{several}, {_given(args)}: {error}."
         likely = "Take the arguments that the exercise names, in that order."
+        if isinstance(learner, nn.Module) and len(wanted.parameters) == len(args) - 1:
+            likely = "Is `self` the first argument of forward, before the others?"
         raise Wrong("wrong_signature", fails, likely) from None
 
 
@@ -132,13 +146,41 @@ def _unwritten(error, line):
         return Wrong("no_forward", fails, "Define forward(self, ...), spelt and indented so.")
     theirs = any("NotImplementedError" in str(step.argval) for step in dis.get_instructions(last))
     key = "not_attempted" if theirs else "raises"
-    return Wrong(key, f"Your code raises {named(error)}{line}.", error=error)
+    return Wrong(key, f"Your code raises {named(error)}{line}.", cause(error), error)
+
+
+CAUSES = {  # part of an error's text: the mistake behind it
+    "truth value of an array": "`and`, `or` and `if` want one truth value. For whole arrays: & and "
+    "|, with brackets around each comparison.",
+    "Boolean value of Tensor": "A tensor of many values stands where one is wanted: in `and` or "
+    "`if`, or where a loss is made. It is called afterwards: nn.CrossEntropyLoss()(x, y).",
+    "for ^": "The power is **; ^ is something else.",
+    "ufunc 'bitwise_xor'": "The power is **; ^ is something else.",
+    "converted to Python scalars": "math takes one number at a time. np.exp takes a whole map, and "
+    "torch.exp a whole tensor.",
+    "remapped": "np.pad takes a pair for each axis, and (0, 0) for one that stays: the channels.",
+    "out of bounds for array of dim": "There is no such axis. sum() without one takes all.",
+    "weight tensor should be": "torch's weight= has one number for a class. For one for a pixel: "
+    "reduction='none', then multiply.",
+    "not implemented for 'Long'": "cross_entropy takes the logits first, then the target.",
+    "created only for scalar": "backward starts from one number. Take the mean of the loss.",
+    "Index tensor must have the same": "gather wants an index of as many axes: target[:, None].",
+    "size mismatch (got input": "Logits and target differ in height or width: the logits belong to "
+    "the middle of the target.",
+    "match target batch_size": "The first axis, the images, is cut. Cut height and width only.",
+}
+
+
+def cause(error):
+    """The likely mistake behind an exception that many meet, or ""."""
+    return next((likely for part, likely in CAUSES.items() if part in str(error)), "")
 
 
 def own_line(error):
     """The last of the learner's own lines that an error went through, as text."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not frame.filename.startswith(NOT_THEIRS)]
+    theirs = [f for f in theirs if f.filename != "<string>"] or theirs  # a dataclass's own code
     if not theirs:
         return ""
     text = f": `{theirs[-1].line}`" if theirs[-1].line else ""
@@ -162,20 +204,33 @@ def show(value):
         return str(tuple(value))
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    if isinstance(value, tuple | list) and any(isinstance(v, torch.Tensor | list) for v in value):
-        words = " and ".join(show(v) for v in value)
-        return words if isinstance(value, tuple) else f"a list of {words}"
+    if isinstance(value, nn.Module | torch.optim.Optimizer):
+        kind = "a module" if isinstance(value, nn.Module) else "an optimizer"
+        return f"{kind} ({type(value).__name__})"
+    if isinstance(value, tuple | list):
+        return _show_several(value)
     text = _plain(repr(value), 120)
-    plain = isinstance(value, int | float | tuple | list)
-    return text if plain else f"{text} ({type(value).__name__})"
+    return text if isinstance(value, int | float) else f"{text} ({type(value).__name__})"
+
+
+def _show_several(values):
+    """A list by its length and first entry, a tuple in full; both as they are if plain."""
+    large = torch.Tensor | np.ndarray | list | nn.Module
+    if not any(isinstance(v, large) for v in values):
+        more = f" and {len(values) - 8} more" if len(values) > 12 else ""
+        return _plain(repr(values[:8] if more else values), 120) + more
+    if isinstance(values, tuple) and 1 < len(values) < 7:
+        return ", ".join(map(show, values[:-1])) + f" and {show(values[-1])}"
+    return f"a {type(values).__name__} of {len(values)}, the first {show(values[0])}"
 
 
 def _plain(text, most):
     """Without addresses in memory, which differ from run to run, and not too long."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)[:most]
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+    return text if len(text) <= most else f"{text[:most]} ..."
 
 
-def number(value):
+def number(value, likely="Return one number."):
     """A number out of Python, NumPy or torch, or Wrong("wrong_return")."""
     try:
         if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
@@ -184,9 +239,7 @@ def number(value):
             return int(value) if float(value).is_integer() else float(value)
     except OverflowError:
         pass
-    raise Wrong(
-        "wrong_return", f"A number is wanted, and {show(value)} came.", "Return one number."
-    )
+    raise Wrong("wrong_return", f"A number is wanted, and {show(value)} came.", likely)
 
 
 def tensor(value):

@@ -18,20 +18,24 @@ def near(got, wanted, most=2e-3):
     return bool(((got.detach().double() - wanted.detach().double()).abs() <= most).all())
 
 
-def as_tensor(value):
+def as_tensor(value, likely="torch.stack makes one tensor of a list of tensors."):
     """The learner's result as a tensor, be it a tensor, an array or a number; or Wrong."""
     if isinstance(value, torch.Tensor):
         if value.is_complex() or value.is_sparse or value.is_meta:
-            fails = (
-                f"A tensor of numbers is wanted, and one of {value.dtype} on {value.device} came."
-            )
+            fails = f"A tensor of numbers is wanted; {value.dtype} on {value.device} came."
             raise Wrong("wrong_return", fails, "Return plain floats.")
         return value
     if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "fiub":
         return torch.from_numpy(np.array(value))
-    return torch.tensor(float(number(value)), dtype=torch.double)
+    try:
+        return torch.tensor(float(number(value)), dtype=torch.double)
+    except Wrong:
+        likely = likely if isinstance(value, list) else "Return the tensor itself."
+        fails = f"A tensor is wanted, and {show(value)} came."
+        raise Wrong("wrong_return", fails, likely) from None
 
 
+FROM_P = "The number of classes is shape[1] of the first argument: a target need not hold them all."
 ONLY_TORCH = "Stay with torch's tensors up to the result: no item, detach, .data or NumPy."
 
 
@@ -145,10 +149,7 @@ CE_MISTAKES = {  # key: (formulas of logits, target, weights, likely)
         "(N, 1, H, W) times (N, H, W) is (N, N, H, W): every image meets every image's weights.",
     ),
     "weights_of_first_image": (
-        [
-            lambda x, y, w: (w[:1] * pixels(x, y)).mean(),
-            lambda x, y, w: (w[-1:] * pixels(x, y)).mean(),
-        ],
+        [lambda x, y, w, image=n: (w[image] * pixels(x, y)).mean() for n in (0, -1)],
         "All images get the weights of one. Each has its own.",
     ),
     "weights_mixed": (
@@ -227,10 +228,7 @@ CE_MISTAKES = {  # key: (formulas of logits, target, weights, likely)
         "Each class has its own sigmoid here. The classes share one softmax.",
     ),
     "other_base": (
-        [
-            lambda x, y, w: right_loss(x, y, w) / np.log(2),
-            lambda x, y, w: right_loss(x, y, w) / np.log(10),
-        ],
+        [lambda x, y, w, base=b: right_loss(x, y, w) / np.log(base) for b in (2, 10)],
         "This is the logarithm to base 2 or 10. The natural one is meant.",
     ),
     "weights_squared": (
@@ -278,6 +276,8 @@ def judge_weighted_cross_entropy(learner):
     for case in cases:
         check_loss(learner, case, cases[:2])
         yield f"logits of shape {tuple(case[0].shape)}"
+    check_absent_classes(learner)
+    yield "a target that holds class 0 only"
     check_stable(learner)
     yield "logits of 1000 and more"
     check_true_gradient(learner, lambda got, *case: right_loss(*case), *loss_case(2, 3, 4, 5))
@@ -298,16 +298,32 @@ def check_loss(learner, case, cases):
     right, mine = right_loss(*case).item(), scalar(call(learner, *case), case)
     if abs(mine - right) <= 1e-3 * abs(right):
         return
-    fails = (
-        f"The loss of logits of shape {tuple(case[0].shape)} is {right:.4f}, and yours {mine:.4f}."
-    )
+    shape = tuple(case[0].shape)
+    fails = f"The loss of logits of shape {shape} is {right:.4f}, and yours {mine:.4f}."
     got = [scalar(call(learner, *other), other) for other in cases]
     for key, (formulas, likely) in CE_MISTAKES.items():
         for formula in formulas:
             wanted = [formula(*other).item() for other in cases]
             if all(abs(a - b) <= 1e-4 * abs(b) for a, b in zip(got, wanted, strict=True)):
                 raise Wrong(key, fails, likely)
-    raise Wrong("wrong_value", fails, "For each pixel: weight x -log p(true class); then the mean.")
+    if abs(got[1] - right_loss(*cases[1]).item()) <= 1e-3:
+        raise Wrong("two_classes_only", fails, "It is right for two classes. There may be more.")
+    likely = "Try a single pixel of weight 1: -log p of its true class must come."
+    raise Wrong("wrong_value", fails, likely)
+
+
+def check_absent_classes(learner):
+    """Raise Wrong unless a batch of background gives the right loss."""
+    logits, target, weights = loss_case(2, 3, 4, 5)
+    case = logits, torch.zeros_like(target), weights
+    right, fails = right_loss(*case).item(), "Of three classes only class 0 is true anywhere"
+    try:
+        mine = scalar(call(learner, *case), case)
+    except Wrong as wrong:
+        raise Wrong("classes_from_target", f"{fails}. {wrong.fails}", FROM_P) from None
+    if not abs(mine - right) <= 1e-3 * right:
+        fails += f": the loss is {right:.4f}, and yours is {mine:.4f}."
+        raise Wrong("classes_from_target", fails, FROM_P)
 
 
 def check_stable(learner):
@@ -321,10 +337,11 @@ def check_stable(learner):
         right, mine = right_loss(*case).item(), scalar(call(learner, *case), case)
         if abs(mine - right) <= 1e-3 * right:
             continue
-        if key == "log_of_zero" and np.isfinite(mine):
-            key = "log_clipped"
         fails = f"{text}: the loss is {right:.2f}, and yours is {mine:.2f}."
+        if key == "log_of_zero" and np.isfinite(mine):
+            raise Wrong("log_clipped", fails, CLIPPED)
         raise Wrong(key, fails, STABLE)
 
 
 STABLE = "exp overflows above 88, and a small probability becomes 0. log_softmax avoids both."
+CLIPPED = "Something is cut off or added before the logarithm. log_softmax needs neither."

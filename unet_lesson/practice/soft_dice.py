@@ -3,7 +3,7 @@
 import torch
 
 from unet_lesson.practice.learner import Wrong, call, run
-from unet_lesson.practice.objectives import as_tensor, check_true_gradient, near
+from unet_lesson.practice.objectives import FROM_P, as_tensor, check_true_gradient, near
 from unet_lesson.practice.report import exercise
 
 # ---- the right one, and the known mistakes ------------------------------------------
@@ -30,12 +30,11 @@ def means(values):
     return [values, values.mean(1), values.mean(0), values.mean()]
 
 
+MEANS = ("nothing", "the classes", "the images", "images and classes")  # one for each of them
+
+
 def squared(p, y):
     return 2 * (p * y).sum((2, 3)) / ((p * p).sum((2, 3)) + y.sum((2, 3)))
-
-
-def largest(p):
-    return masks(p.argmax(1), p.shape[1])
 
 
 def mixed(y):
@@ -46,10 +45,6 @@ def mixed(y):
 def class_numbers(y):
     """(N, C, H, W) masks -> the class numbers, as if they were a mask: (N, 1, H, W)."""
     return (y * torch.arange(y.shape[1])[:, None, None]).sum(1, keepdim=True).expand_as(y)
-
-
-def smoothed(above, below):
-    return lambda p, y: ratio(p, y, above=above, below=below)
 
 
 def pooled(p, y, axes):
@@ -70,15 +65,15 @@ DICE_MISTAKES = {  # key: ((N, C, H, W) twice -> (N, C), ...), likely
     ),
     "iou_returned": (
         [lambda p, y: ratio(p, y) / (2 - ratio(p, y))],
-        "This is the soft IoU: the overlap is taken off below. Dice divides by both sums.",
+        "This is the soft IoU: you divide by the union. Dice divides by both sums.",
     ),
     "overlap_subtracted": (
         [lambda p, y: 2 * ratio(p, y) / (2 - ratio(p, y))],
-        "The 2 is that of Dice, but below stands the union of IoU. Dice divides by both sums.",
+        "The 2 is that of Dice, but you divide by the union, as IoU does. Dice: by both sums.",
     ),
     "squared_sums": (
         [squared, lambda p, y: ratio(p, y) / (p.sum((2, 3)) + y.sum((2, 3)))],
-        "Below stand squares (as in V-Net). Here the probabilities are summed as they are.",
+        "You divide by squares (as V-Net does). Here the probabilities are summed as they are.",
     ),
     "loss_returned": (
         [lambda p, y: 1 - ratio(p, y), lambda p, y: -ratio(p, y)],
@@ -87,10 +82,13 @@ DICE_MISTAKES = {  # key: ((N, C, H, W) twice -> (N, C), ...), likely
     "one_sum_only": (
         [lambda p, y, f=f: f * (p * y).sum((2, 3)) / y.sum((2, 3)) for f in (1, 2)]
         + [lambda p, y, f=f: f * (p * y).sum((2, 3)) / p.sum((2, 3)) for f in (1, 2)],
-        "Below stands one sum only. Dice has both, that of the prediction and that of the truth.",
+        "You divide by one sum only. Dice has both, that of the prediction and that of the truth.",
     ),
     "thresholded": (
-        [lambda p, y: ratio((p > 0.5).double(), y), lambda p, y: ratio(largest(p), y)],
+        [
+            lambda p, y: ratio((p > 0.5).double(), y),
+            lambda p, y: ratio(masks(p.argmax(1), p.shape[1]), y),
+        ],
         "You make a hard mask first. Soft means with the probabilities; a mask has no gradient.",
     ),
     "softmax_again": (
@@ -114,8 +112,12 @@ DICE_MISTAKES = {  # key: ((N, C, H, W) twice -> (N, C), ...), likely
         "The ratio is taken pixel by pixel. Sum over the pixels first, then divide.",
     ),
     "percent": ([lambda p, y: 100 * ratio(p, y)], "From 0 to 1 is asked for, not per cent."),
+    "brackets_forgotten": (
+        [lambda p, y: 2 * (p * y).sum((2, 3))],
+        "Nothing divides the overlap. Brackets around all that is above / and all that is below.",
+    ),
     "smoothing_too_large": (
-        [smoothed(*pair) for pair in SMOOTHINGS],
+        [lambda p, y, s=s, t=t: ratio(p, y, above=s, below=t) for s, t in SMOOTHINGS],
         "The smoothing can be seen in the result. It shall only avoid 0 / 0: 1e-5 is enough.",
     ),
 }
@@ -130,7 +132,7 @@ OTHER_SUMS = {  # key: (p, y -> tensors that are summed over other axes, likely)
     ),
     "pooled_over_classes": (
         lambda p, y: pooled(p, y, (1, 2, 3)),
-        "You sum over the classes too. Sum over height and width only.",
+        "You sum over the classes too. Sum over height and width only, axes 2 and 3.",
     ),
     "one_axis_only": (
         lambda p, y: [
@@ -154,20 +156,15 @@ OTHER_SUMS = {  # key: (p, y -> tensors that are summed over other axes, likely)
         "The last class is left out. It is class 0 that must go: [:, 1:].",
     ),
     "one_class_only": (
-        lambda p, y: [
-            form
-            for truth in (y[:, 1:2], 1 - y[:, :1])  # of class 1, or of all but the background
-            for values in (ratio(p[:, 1:2], truth),)
-            for form in (values, values[:, 0], values.mean())
-        ],
+        lambda p, y: means(ratio(p, y)[:, 1:2]) + means(ratio(p[:, 1:2], 1 - y[:, :1])),
         "Only class 1 is there. Every class but the background has a column.",
     ),
+    "first_image_left_out": (
+        lambda p, y: means(ratio(p, y)[1:]),
+        "[1:] leaves out the first image. [:, 1:] leaves out class 0.",
+    ),
     "summed": (
-        lambda p, y: [
-            ratio(p, y)[:, 1:].sum(),
-            ratio(p, y)[:, 1:].sum(0),
-            ratio(p, y)[:, 1:].sum(1),
-        ],
+        lambda p, y: [ratio(p, y)[:, 1:].sum(axes) for axes in (0, 1, (0, 1))],
         "The values are added up. Give them all, or their mean.",
     ),
 }
@@ -226,7 +223,7 @@ def judge_soft_dice(learner):
         dice_case(*shape) for shape in ((4, 3, 6, 8), (3, 4, 7, 5), (2, 2, 5, 6), (1, 3, 4, 3))
     ]
     for p, target in cases:
-        check_dice(learner, p, target, cases[:2])
+        form = check_dice(learner, p, target, cases[:2])
         yield f"probabilities of shape {tuple(p.shape)}"
     check_absent(learner)
     yield "a class that is nowhere true: 0 as soon as something of it is predicted"
@@ -235,6 +232,8 @@ def judge_soft_dice(learner):
     p, target = dice_case(3, 3, 5, 4)
     check_true_gradient(learner, like_dice, p, target)
     yield "gradients flow"
+    if form:
+        yield f"you give the mean over {MEANS[form]}, where all values were asked for"
 
 
 def like_dice(got, p, target):
@@ -247,13 +246,14 @@ def like_dice(got, p, target):
 
 
 def check_dice(learner, p, target, cases):
-    """Raise Wrong unless one case is right. cases: those by which a mistake is recognised."""
+    """Which of `means` is right in one case, or Wrong. cases: to recognise a mistake by."""
     y = masks(target, p.shape[1])
     right = ratio(p, y, above=1e-5, below=1e-5)[:, 1:]
     try:
         got = as_tensor(call(learner, p, target))
-        if any(near(got, form) for form in means(right)):
-            return
+        fitting = [form for form, values in enumerate(means(right)) if near(got, values)]
+        if fitting:
+            return fitting[0]
         answers = [(as_tensor(call(learner, *c)), c[0], masks(c[1], c[0].shape[1])) for c in cases]
     except Wrong as wrong:
         raise takes_masks(wrong, learner, p, y) from None
@@ -261,21 +261,28 @@ def check_dice(learner, p, target, cases):
     found = dice_mistake(answers)
     if found:
         raise Wrong(found[0], fails, found[1])
-    key = "wrong_value" if got.shape in [form.shape for form in means(right)] else "wrong_shape"
-    raise Wrong(key, fails, "For each image and class: 2 x overlap / (sum of p + sum of y).")
+    if got.shape in [form.shape for form in means(right)]:
+        raise Wrong("wrong_value", fails, "Take one image and one class: which of its sums is off?")
+    raise Wrong("wrong_shape", fails, "Only height and width, axes 2 and 3, are summed away.")
 
 
 def takes_masks(wrong, learner, p, y):
-    """Wrong("one_hot_forgotten") if masks in place of class numbers do not raise, or `wrong`."""
+    """What raises, by what does not: masks for class numbers, or N, C, H and W of one length."""
     if wrong.diagnosis != "raises":
         return wrong
-    for pair in ((p, y.float()), (p[:, 1], y[:, 1].float())):
+    cube = dice_case(3, 3, 3, 3)
+    for pair in ((p, y.float()), (p[:, 1], y[:, 1].float()), cube):
         try:
             run(learner, *pair)
         except Wrong:
             continue
+        if pair is cube:
+            return Wrong("one_hot_not_moved", wrong.fails, NOT_MOVED)
         return Wrong("one_hot_forgotten", wrong.fails, DICE_MISTAKES["one_hot_forgotten"][1])
     return wrong
+
+
+NOT_MOVED = "The masks are not (N, C, H, W). one_hot puts the classes last: movedim(3, 1)."
 
 
 def dice_example(got, p, y, right):
@@ -290,9 +297,9 @@ def dice_example(got, p, y, right):
             f" and y {true:.0f}: that is {right[image, column]:.4f}, and yours gives "
             f"{got[image, column]:.4f}."
         )
-    if got.dim() == 0:
-        return f"For {shape} the mean must be {right.mean():.4f}, and yours gives {got.item():.4f}."
-    return f"{shape} must give {tuple(right.shape)}, and yours gives a shape of {tuple(got.shape)}."
+    text = f"{shape} must give {tuple(right.shape)}, of mean {right.mean():.4f}"
+    mine = f"a shape of {tuple(got.shape)}" if got.dim() else f"one number, {got.item():.4f}"
+    return f"{text}, and yours gives {mine}."
 
 
 def check_absent(learner):
@@ -304,18 +311,23 @@ def check_absent(learner):
     try:
         got = as_tensor(call(learner, p, target))
     except Wrong as wrong:
-        if wrong.diagnosis != "raises":
-            raise
         raise Wrong("classes_from_target", f"{fails}. {wrong.fails}", FROM_P) from None
     if got.shape not in [form.shape for form in means(p[:, 1:, 0, 0])]:
         raise Wrong("classes_from_target", f"{fails}, and {got.shape} comes.", FROM_P)
     if not near(got, torch.zeros_like(got)):
-        key = "smoothing_too_large" if (got > 0).all() and (got < 0.9).all() else "absent_not_zero"
         fails += f", and yours gives {got.flatten()[0]:.4f}."
-        raise Wrong(key, fails, DICE_MISTAKES["smoothing_too_large"][1])
+        raise Wrong(*absent_mistake(learner, p, target, got, fails))
 
 
-FROM_P = "The number of classes is that of probabilities: a target need not hold the last one."
+def absent_mistake(learner, p, target, got, fails):
+    """Key, example and likely mistake where a class that is nowhere true does not get 0."""
+    if not ((got > 0).all() and (got < 0.9).all()):
+        return "absent_not_zero", fails, "1 only if nothing of the class is predicted either."
+    target[:, 0, 0] = 2  # now the last class is there
+    got, right = as_tensor(call(learner, p, target)), ratio(p, masks(target, 3))[:, 1:]
+    if any(near(got, form) for form in means(right)):
+        return "classes_from_target", fails, FROM_P
+    return "smoothing_too_large", fails, DICE_MISTAKES["smoothing_too_large"][1]
 
 
 def check_empty(learner):

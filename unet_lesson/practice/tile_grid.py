@@ -1,6 +1,6 @@
 """The exercise on where tiles lie."""
 
-from itertools import islice
+from itertools import islice, pairwise
 from math import ceil
 
 from unet_lesson.practice.learner import Wrong, call, number, run, show
@@ -56,7 +56,7 @@ TILE_MISTAKES = {
     ),
     "one_tile_more": (
         lambda n, t, m: [*starts(n, t, m), len(starts(n, t, m)) * (t - 2 * m)],
-        "The last tile begins behind the end of the axis.",
+        "The last tile begins at the end of the axis or behind it. A start must be below length.",
     ),
     "tiles_kept_inside": (
         inside,
@@ -109,30 +109,56 @@ def _origins(answer, case):
         fails = f"A list of whole numbers is wanted, and {show(answer)} came."
         raise Wrong("wrong_return", fails, "Return all origins together.")
     values = run(lambda: list(islice(answer, case[0] + 2)))  # a generator may raise only now
-    return [number(value) for value in values]
+    try:
+        return [number(value) for value in values]
+    except Wrong:
+        fails = f"A list of whole numbers is wanted, and {show(values)} came."
+        raise Wrong("wrong_return", fails, "Only where each tile begins, as a number.") from None
 
 
 def misfit(case, answer):
     """Wrong, with the example, or None if the tiles of one axis are right."""
     length, tile, margin = case
     step = tile - 2 * margin
-    example = f"tile_origins{case}: a tile writes {step}; yours begin at {answer}"
+    at = [origin + margin for origin in answer] if answer[:1] == [-margin] else answer
+    found = _fault(at, length, step)
+    if not found:
+        return None
+    key, text, likely = found
+    example = f"tile_origins{case}: a tile writes {step}; yours begin at {show(answer)}"
+    return Wrong(key, f"{example}, and {text}.", likely)
 
-    def wrong(key, text, likely=""):
-        return Wrong(key, f"{example}, and {text}.", likely)
 
-    if not answer:
-        return wrong("no_tiles", "no pixel is written")
-    at = [origin + margin for origin in answer] if answer[0] == -margin else answer
+def _fault(at, length, step):
+    """(key, what is wrong, likely mistake) of the starts along one axis, or None."""
+    if not at:
+        return (
+            "no_tiles",
+            "no pixel is written",
+            "Do you take length, tile and margin in this order?",
+        )
     if at[0]:
-        return wrong("first_not_0", "the first must begin at 0")
+        likely = SHORT_AXIS if at[0] < 0 else "The first tile writes from the first pixel on."
+        return "first_not_0", "the first must begin at 0", likely
     if at != sorted(set(at)):
-        return wrong("not_in_order", "they must rise from tile to tile")
-    if any(b - a > step for a, b in zip(at, [*at[1:], length], strict=True)):
-        return wrong("gap", "some pixels are never written", "The step is tile - 2 * margin.")
+        likely = STANDING if at[0] == at[-1] else "Does the same start come twice, or too early?"
+        return "not_in_order", "they must rise from tile to tile", likely
+    missing = [a + step for a, b in pairwise([*at, length]) if b - a > step]
+    if missing:
+        inner = missing[0] < at[-1]
+        return "gap", f"pixel {missing[0]} is never written", INNER_GAP if inner else OPEN_END
+    if at[-1] >= length:
+        return "one_tile_more", "the last writes nothing", TILE_MISTAKES["one_tile_more"][1]
     if len(at) > ceil(length / step):
-        return wrong("too_many_tiles", f"{ceil(length / step)} would do", "Step further.")
+        return "too_many_tiles", f"{ceil(length / step)} would do", TOO_CLOSE
     return None
+
+
+SHORT_AXIS = "An axis shorter than what a tile writes needs one tile, at 0: do not go below 0."
+STANDING = "The same start comes again. Does it grow in your loop? Is a full axis given one more?"
+INNER_GAP = "Between two tiles pixels are left out: a tile writes less than it reads."
+OPEN_END = "The end is not written: go on as long as a start is below length."
+TOO_CLOSE = "Two tiles write the same pixels: step by all that a tile writes."
 
 
 def _recognise(answers, wrong):
