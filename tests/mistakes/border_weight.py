@@ -99,8 +99,6 @@ WRONG = {
         lambda a, b, w, s: plain(a, b, w, s).round(2),
         lambda a, b, w, s: np.asarray(plain(a, b, w, s)).astype(int),
     ],
-    "numbers_only": [by_math, lambda a, b, w, s: by_math(float(a), float(b), w, s)],
-    "tensors_only": [in_torch],
     "wrong_shape": [
         lambda a, b, w, s: [plain(x, y, w, s) for x, y in zip(a, b, strict=True)],
         lambda a, b, w, s: plain(a, b, w, s).tolist(),
@@ -122,6 +120,9 @@ WRONG = {
 }
 RIGHT = [
     plain,
+    by_math,
+    in_torch,
+    lambda a, b, w, s: by_math(float(a), float(b), w, s),
     any_kind,
     expanded,
     loops,
