@@ -73,7 +73,7 @@ PARTS = [  # exercise, what is switched off, the diagnosis that is then lost
     ("crop_and_concat", "check_join_values", "skip_first"),
     ("crop_and_concat", "blame_join", "not_cropped"),
     ("crop_and_concat", "check_odd", "odd_difference"),
-    ("double_conv", "check_layers", "batch_norm_twice"),
+    ("double_conv", "check_layers", "too_many_convolutions"),
     ("double_conv", "check_shape", "padded"),
     ("double_conv", "check_double", "relu_missing_at_end"),
     ("double_conv", "check_registered", "shared_batch_norm"),

@@ -303,6 +303,7 @@ WRONG = {
         blocks(lambda a, b: nn.Sequential(DoubleConv(a, b), nn.Conv2d(b, b, 1))),
     ],
     "shared_batch_norm": [blocks(OneNorm)],
+    "batch_norm_twice": [blocks(row(*(nn.Conv2d, nn.BatchNorm2d, nn.BatchNorm2d, relu) * 2))],
     "shared_weights": [SameBlock],
     "relu_missing": [blocks(row(nn.Conv2d, nn.BatchNorm2d, nn.Conv2d, nn.BatchNorm2d))],
     "relu_missing_at_end": [

@@ -324,6 +324,17 @@ class Halves(nn.Module):
         return self.parts["two"](self.parts["one"](x))
 
 
+class InDouble(nn.Module):
+    """Computes in float64."""
+
+    def __init__(self, a, b):
+        super().__init__()
+        self.layers = unet_lesson.DoubleConv(a, b).double()
+
+    def forward(self, x):
+        return self.layers(x.double()).float()
+
+
 WRONG = {
     "padded": [row("CBRCBR", padding=1), row("CBRCBR", padding="same")],
     "padded_once": [
@@ -389,4 +400,5 @@ RIGHT = [
     Inherits,
     Lazy,
     Halves,
+    InDouble,
 ]

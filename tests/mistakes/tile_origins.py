@@ -71,6 +71,7 @@ WRONG = {
     "too_many_tiles": [
         lambda n, t, m: list(range(n)),
         lambda n, t, m: range(0, n, step(t, m) // 2),
+        lambda n, t, m: range(0, n, max(step(t, m) // 16 * 16, 1)),
     ],
     "not_in_order": [
         lambda n, t, m: [0, *list(range(0, n, step(t, m)))[:0:-1]],

@@ -173,6 +173,9 @@ WRONG = {
         of(lambda loss, w: (w * loss).mean((1, 2))),
         lambda x, y, w: w[:, None] * x.log_softmax(1),
     ],
+    "zero_weights_left_out": [
+        lambda x, y, w: (w * F.cross_entropy(x, y, reduction="none")).sum() / (w > 0).sum()
+    ],
     "two_classes_only": [two_classes],
     "classes_from_target": [of_target],
     "overflow": [no_shift, log_of_sums],

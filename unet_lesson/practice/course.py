@@ -76,9 +76,11 @@ def course(step, config=PLAIN, size=(28, 34), steps=3, done=None):
     network = Watched(config, events).train()
     optimizer = Descent(network, events)
     done.weights.append(nn.utils.parameters_to_vector(network.parameters()).detach())
-    for _ in range(steps):
-        images = torch.randn(3, config.in_channels, *size)
-        targets = torch.randint(config.num_classes, (3, *size))
+    batches = [  # before the learner's code, which may draw or seed as well
+        (torch.randn(3, config.in_channels, *size), torch.randint(config.num_classes, (3, *size)))
+        for _ in range(steps)
+    ]
+    for images, targets in batches:
         copies = images.clone(), targets.clone()
         done.losses.append(run(step, network, optimizer, *copies))
         if not (same(images, copies[0]) and same(targets, copies[1])):

@@ -4,7 +4,8 @@ import dis
 import re
 import sysconfig
 import traceback
-from inspect import isclass, signature
+from functools import partial
+from inspect import CO_VARARGS, CO_VARKEYWORDS, isclass, signature, unwrap
 from numbers import Real
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Wrong(Exception):
 
 def is_stub(learner):
     """True for None, `...`, and a function or class of which no body does anything yet."""
+    learner = learner.func if isinstance(learner, partial) else learner
     if learner is None or learner is Ellipsis:
         return True
     if isclass(learner):
@@ -50,7 +52,7 @@ def _root(cls):
 
 
 def _code(thing):
-    return getattr(getattr(thing, "__func__", thing), "__code__", None)
+    return getattr(unwrap(getattr(thing, "__func__", thing)), "__code__", None)
 
 
 QUIET = ("RESUME", "NOP", "CACHE", "PUSH_NULL", "COPY_FREE_VARS", "LOAD_", "STORE_FAST", "PRECALL")
@@ -65,12 +67,15 @@ def does_nothing(code):
     loads = [(s.opname, s.argval if isinstance(s.argval, tuple) else (s.argval,)) for s in steps]
     constants = [v for op, values in loads if "CONST" in op or "SMALL_INT" in op for v in values]
     locals_read = {v for op, values in loads if "LOAD_FAST" in op for v in values}
-    arguments = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    outer = {v for op, values in loads if "DEREF" in op for v in values} - {"__class__"}
+    starred = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
+    arguments = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + starred])
     raises = any(step.opname == "RAISE_VARARGS" for step in steps)
     return (
         all(step.opname.startswith(QUIET) for step in steps)
         and all(c in (None, Ellipsis, NotImplementedError) or raises for c in constants)
         and set(code.co_names) <= STARTING | set(code.co_qualname.split("."))
+        and not outer
         and not (locals_read & arguments and "__init__" not in code.co_names)
     )
 

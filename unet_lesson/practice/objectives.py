@@ -249,9 +249,6 @@ CE_MISTAKES = {  # key: (formulas of logits, target, weights, likely)
 }
 
 
-# ---- weighted_cross_entropy: the check ----------------------------------------------------------
-
-
 def loss_case(n, classes, height, width):
     """Logits (N, C, H, W), class numbers (N, H, W), and weights that differ from image to image."""
     logits = 2 * torch.randn(n, classes, height, width)
@@ -273,6 +270,7 @@ def judge_weighted_cross_entropy(learner):
     weights for classes divides by the sum of the weights.) Logits of 1000 must do no harm.
     """
     cases = [loss_case(*shape) for shape in ((3, 3, 4, 5), (4, 2, 6, 3), (1, 5, 3, 3))]
+    cases[2][2][0, 0] = 0  # pixels that are left out, and still divided by
     for case in cases:
         check_loss(learner, case, cases[:2])
         yield f"logits of shape {tuple(case[0].shape)}"
@@ -306,7 +304,10 @@ def check_loss(learner, case, cases):
             wanted = [formula(*other).item() for other in cases]
             if all(abs(a - b) <= 1e-4 * abs(b) for a, b in zip(got, wanted, strict=True)):
                 raise Wrong(key, fails, likely)
-    if abs(got[1] - right_loss(*cases[1]).item()) <= 1e-3:
+    held = [abs(g - right_loss(*c).item()) <= 1e-3 for g, c in zip(got, cases, strict=True)]
+    if all(held):
+        raise Wrong("zero_weights_left_out", fails, "A pixel of weight 0 counts as a pixel, too.")
+    if held[1]:
         raise Wrong("two_classes_only", fails, "It is right for two classes. There may be more.")
     likely = "Try a single pixel of weight 1: -log p of its true class must come."
     raise Wrong("wrong_value", fails, likely)

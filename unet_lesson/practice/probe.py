@@ -1,5 +1,7 @@
 """What the checks of modules share: build, run, read the weights, watch, follow the gradients."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -121,7 +123,7 @@ def first_difference(wanted, have):
 
 def as_kernel(parameter, shape):
     """The weight as (out, in, height, width), or None if it is another."""
-    weight, (out, into, height, width) = parameter.detach(), shape
+    weight, (out, into, height, width) = parameter.detach().float(), shape
     if weight.shape == (out, into * height * width):
         return weight.view(shape)
     if weight.shape == (height, width, into, out):
@@ -207,6 +209,11 @@ def check_registered(module, *inputs):
     lost = [parameter for parameter in seen.parameters if id(parameter) not in known]
     if lost:
         raise _not_found(lost, watch(module, *inputs).parameters)
+    names = [name for name, _ in seen.uses]
+    twice = ("batch_norm", "batch_norm") in pairwise(names)
+    if twice and "conv2d" in names:  # else the convolutions are written by hand, and not seen
+        fails = "Two BatchNorms follow one another, with no convolution between."
+        raise Wrong("batch_norm_twice", fails, "One BatchNorm behind each convolution.")
     used = [id(parameter) for _, parameter in seen.uses]
     for name, parameter in seen.uses:
         if used.count(id(parameter)) > 1:

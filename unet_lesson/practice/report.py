@@ -135,12 +135,15 @@ def fresh_state():
     Gradients are on, and a warning from the learner's code stays a warning.
     """
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
     torch.default_generator.manual_seed(0)
     try:
         with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
             warnings.simplefilter("default")
             yield
     finally:
+        torch.set_default_dtype(dtype)
         torch.set_rng_state(states[0])
         random.setstate(states[1])
         np.random.set_state(states[2])

@@ -7,7 +7,15 @@ from unet_lesson.practice.learner import Wrong, call, number, run, show
 from unet_lesson.practice.report import exercise
 
 TILE_CASES = [(1000, 572, 94), (384, 572, 94), (385, 572, 94), (100, 572, 94), (90, 48, 8)]
-TILE_CASES += [(128, 64, 16), (129, 64, 16), (500, 220, 94), (64, 32, 0), (70, 32, 0), (333, 96, 8)]
+TILE_CASES += [
+    (128, 64, 16),
+    (129, 64, 16),
+    (500, 220, 94),
+    (64, 32, 0),
+    (70, 32, 0),
+    (333, 96, 8),
+    (47, 50, 13),
+]
 
 
 def starts(length, tile, margin, step=None):
