@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 # Two test processes at a time, of one thread each: on two cores half the time of one after the other.
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2
 
+# Another virtual environment that is active in the shell has no say here.
+unexport VIRTUAL_ENV
+
 # Root (a container) needs --allow-root; a Linux machine without a screen gets the address printed.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 SCREEN := $(filter-out Linux,$(shell uname))$(DISPLAY)$(WAYLAND_DISPLAY)
