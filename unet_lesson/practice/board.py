@@ -80,9 +80,9 @@ class Board(Explorer):
     """A page that Python fills and the browser draws.
 
     A subclass sets `_esm = board_script("its_name")`, keeps `page` up to date, and gives `facts()`
-    and `html()`, what is read without a kernel. `_notice` is the
-    last word on the progress file. A message {"do": name, ...} from the browser calls
-    the method `name` with the rest of the message, if `doing` lists it.
+    and `html()`, what is read without a kernel. A message {"do": name, ...} from the browser calls
+    the method `name` with the rest of the message, if `doing` lists it. `_notice` is the last word
+    on the progress file.
     """
 
     _css = Explorer._css + (HERE / "board.css").read_text("utf-8")

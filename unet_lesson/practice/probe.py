@@ -108,8 +108,11 @@ def find_kernels(module, shapes):
 
 def left_over(shapes, others):
     """The shapes that have no partner among the others."""
-    left = list(others)
-    return [s for s in shapes if s not in left or left.remove(s)]
+    left = list(shapes)
+    for shape in others:
+        if shape in left:
+            left.remove(shape)
+    return left
 
 
 def first_difference(wanted, have):
